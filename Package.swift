@@ -1,0 +1,106 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+let settings: [SwiftSetting] = [
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
+    .treatAllWarnings(as: .error),
+]
+
+// The scanner touches every byte of WAL; unoptimised it is fifty times slower, and with it each test that fetches.
+let optimisedSettings = settings + [.unsafeFlags(["-O"], .when(configuration: .debug))]
+
+let package = Package(
+    name: "pgarchive",
+    products: [
+        .executable(name: "pgarchive", targets: ["pgarchive"]),
+        .executable(name: "pgarchive-wal", targets: ["pgarchive-wal"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/LebJe/TOMLKit", from: "0.6.0"),
+    ],
+    targets: [
+        .target(name: "CCRC32C", cSettings: [.unsafeFlags(["-O2"])]),
+        .target(name: "CPlatform"),
+        .systemLibrary(name: "CLibpq", pkgConfig: "libpq", providers: [.apt(["libpq-dev"])]),
+        .systemLibrary(name: "CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"])]),
+        .systemLibrary(name: "CBtrfs", providers: [.apt(["libbtrfsutil-dev"])]),
+
+        .target(name: "WALFormat", dependencies: ["CCRC32C"], swiftSettings: optimisedSettings),
+        .target(name: "ArchiveModel", dependencies: ["WALFormat"], swiftSettings: settings),
+        .target(name: "Platform", dependencies: ["CPlatform", "CBtrfs"], swiftSettings: settings),
+        .target(
+            name: "WALStore",
+            dependencies: ["WALFormat", "ArchiveModel", "Platform", "CZstd"],
+            swiftSettings: settings
+        ),
+        .target(
+            name: "PostgresLink",
+            dependencies: ["WALFormat", "ArchiveModel", "Platform", "CLibpq"],
+            swiftSettings: settings
+        ),
+        .target(
+            name: "ArchiveEngine",
+            dependencies: [
+                "WALFormat", "ArchiveModel", "Platform", "WALStore", "PostgresLink",
+                .product(name: "TOMLKit", package: "TOMLKit"),
+            ],
+            swiftSettings: settings
+        ),
+        .executableTarget(
+            name: "pgarchive",
+            dependencies: [
+                "WALFormat", "ArchiveModel", "Platform", "ArchiveEngine",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
+            swiftSettings: settings
+        ),
+        .executableTarget(
+            name: "pgarchive-wal",
+            dependencies: ["WALFormat", "ArchiveModel", "Platform", "WALStore"],
+            swiftSettings: settings
+        ),
+        .target(
+            name: "ArchiveTesting",
+            dependencies: ["WALFormat", "ArchiveModel", "Platform", "WALStore", "PostgresLink", "ArchiveEngine"],
+            swiftSettings: settings
+        ),
+        .testTarget(
+            name: "WALFormatTests",
+            dependencies: ["WALFormat"],
+            resources: [.copy("Fixtures")],
+            swiftSettings: settings
+        ),
+        .testTarget(name: "ArchiveModelTests", dependencies: ["ArchiveModel", "WALFormat"], swiftSettings: settings),
+        .testTarget(name: "PlatformTests", dependencies: ["Platform", "ArchiveTesting"], swiftSettings: settings),
+        .testTarget(
+            name: "WALStoreTests",
+            dependencies: ["WALStore", "WALFormat", "Platform", "ArchiveTesting"],
+            swiftSettings: settings
+        ),
+        .testTarget(
+            name: "PostgresLinkTests",
+            dependencies: ["PostgresLink", "WALFormat", "Platform", "ArchiveTesting"],
+            swiftSettings: settings
+        ),
+        .testTarget(
+            name: "ArchiveEngineTests",
+            dependencies: [
+                "ArchiveEngine", "ArchiveModel", "WALFormat", "WALStore", "PostgresLink", "Platform", "ArchiveTesting",
+            ],
+            swiftSettings: settings
+        ),
+        .testTarget(name: "TidyTests", swiftSettings: settings),
+        .testTarget(
+            name: "Scenarios",
+            dependencies: [
+                "ArchiveEngine", "ArchiveModel", "WALFormat", "WALStore", "PostgresLink", "Platform", "ArchiveTesting",
+            ],
+            swiftSettings: settings
+        ),
+    ],
+    swiftLanguageModes: [.v6]
+)
