@@ -1,6 +1,6 @@
 /// A position in the WAL: a byte address, written `16/B374D848` (PostgreSQL: `XLogRecPtr`).
 @frozen
-package struct LSN: RawRepresentable, Hashable, Comparable, Sendable, LosslessStringConvertible {
+package struct LSN: RawRepresentable, Hashable, Comparable, Sendable, Codable, LosslessStringConvertible {
     package let rawValue: UInt64
 
     @inlinable
@@ -44,6 +44,20 @@ package struct LSN: RawRepresentable, Hashable, Comparable, Sendable, LosslessSt
     }
 
     package var isValid: Bool { rawValue != 0 }
+
+    package init(from decoder: any Decoder) throws {
+        let container = try decoder.singleValueContainer()
+        let text = try container.decode(String.self)
+        guard let position = LSN(text) else {
+            throw DecodingError.dataCorruptedError(in: container, debugDescription: "'\(text)' is not an LSN")
+        }
+        self = position
+    }
+
+    package func encode(to encoder: any Encoder) throws {
+        var container = encoder.singleValueContainer()
+        try container.encode(description)
+    }
 
     package var description: String {
         "\(String(rawValue >> 32, radix: 16, uppercase: true))/\(String(rawValue & 0xFFFF_FFFF, radix: 16, uppercase: true))"

@@ -1,6 +1,6 @@
 /// A moment as PostgreSQL writes it: microseconds since 2000-01-01 00:00:00 UTC (`TimestampTz`).
 @frozen
-package struct PostgresTime: RawRepresentable, Hashable, Comparable, Sendable {
+package struct PostgresTime: RawRepresentable, Hashable, Comparable, Codable, Sendable {
     package let rawValue: Int64
 
     @inlinable

@@ -1,6 +1,6 @@
 /// A timeline's number, from 1; in file names as eight hexadecimal digits (PostgreSQL: `TimeLineID`).
 @frozen
-package struct TimelineID: RawRepresentable, Hashable, Comparable, Sendable, CustomStringConvertible {
+package struct TimelineID: RawRepresentable, Hashable, Comparable, Codable, Sendable, CustomStringConvertible {
     package let rawValue: UInt32
 
     @inlinable

@@ -1,0 +1,65 @@
+package import WALFormat
+
+/// A clone's metadata (`clone.json`).
+package struct CloneRecord: Codable, Hashable, Sendable {
+    package static let currentFormat = 1
+
+    package enum State: String, Codable, Sendable {
+        /// The copy is being made; what is found in this state after a crash is removed.
+        case creating
+        /// Made, and not yet recovered to its target.
+        case created
+        /// Reached its target and was promoted: a server of its own.
+        case recovered
+        /// Being removed; what is found in this state is removed.
+        case deleting
+    }
+
+    package var format: Int
+    package var name: String
+    package var snapshot: String
+    /// The clone from which this one was duplicated.
+    package var duplicateOf: String?
+    package var createdAt: PostgresTime
+    package var state: State
+    package var port: Int
+    /// What the user asked for, in their words.
+    package var requested: String
+    /// Where recovery begins, for retention.
+    package var redo: LSN
+    /// The timelines to follow, oldest first; the last one is the target's.
+    package var path: TimelinePath
+    /// Recovery ends exactly here: the end of the last record wanted.
+    package var stop: LSN
+    /// Commit time of the last transaction included, where one is known.
+    package var lastTransactionTime: PostgresTime?
+    /// Hot-standby parameters that recovery to `stop` needs.
+    package var parameters: HotStandbyParameters
+
+    package init(
+        name: String,
+        snapshot: String,
+        createdAt: PostgresTime,
+        state: State,
+        port: Int,
+        requested: String,
+        redo: LSN,
+        path: TimelinePath,
+        stop: LSN,
+        lastTransactionTime: PostgresTime?,
+        parameters: HotStandbyParameters
+    ) {
+        self.format = Self.currentFormat
+        self.name = name
+        self.snapshot = snapshot
+        self.createdAt = createdAt
+        self.state = state
+        self.port = port
+        self.requested = requested
+        self.redo = redo
+        self.path = path
+        self.stop = stop
+        self.lastTransactionTime = lastTransactionTime
+        self.parameters = parameters
+    }
+}

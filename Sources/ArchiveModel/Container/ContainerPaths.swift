@@ -1,0 +1,83 @@
+/// Every path inside a container. No other file spells one.
+package struct ContainerPaths: Hashable, Sendable {
+    /// Absolute, without a trailing slash.
+    package let root: String
+
+    package init(root: String) {
+        self.root = root
+    }
+
+    package var identity: String { "\(root)/container.json" }
+    package var settings: String { "\(root)/pgarchive.toml" }
+
+    package var walArchive: String { "\(root)/wal_archive" }
+
+    package var standby: String { "\(root)/standby" }
+    package var standbyTree: ServerTree { ServerTree(root: standby) }
+
+    package var snapshots: String { "\(root)/snapshots" }
+    package func snapshot(_ name: String) -> SnapshotPaths { SnapshotPaths(directory: "\(snapshots)/\(name)") }
+
+    package var clones: String { "\(root)/clones" }
+    package func clone(_ name: String) -> ClonePaths { ClonePaths(directory: "\(clones)/\(name)") }
+
+    package var log: String { "\(root)/log" }
+    package var receiverLog: String { "\(log)/wal_archive.log" }
+    package var supervisorLog: String { "\(log)/supervisor.log" }
+    package func cronLog(_ job: String) -> String { "\(log)/cron_\(job).log" }
+
+    package var run: String { "\(root)/run" }
+    package var desiredState: String { "\(run)/desired.json" }
+    package var supervisorLock: String { "\(run)/supervisor.lock" }
+    package var receiverLock: String { "\(run)/receiver.lock" }
+    package var receiverStatus: String { "\(run)/receiver.json" }
+    package var changeLock: String { "\(run)/change.lock" }
+    package var controlSocket: String { "\(run)/control.sock" }
+    package var standbyHold: String { "\(run)/standby.hold" }
+    package var snapshotSpace: String { "\(run)/space.json" }
+
+    /// The directory of the standby's and the clones' Unix sockets.
+    package var socketDirectory: String { run }
+}
+
+/// A copy of a cluster: what a snapshot holds and a server runs on.
+package struct ServerTree: Hashable, Sendable {
+    package let root: String
+
+    package init(root: String) {
+        self.root = root
+    }
+
+    package var data: String { "\(root)/data" }
+    package var tablespaces: String { "\(root)/tablespaces" }
+    package func tablespace(_ oid: UInt32) -> String { "\(tablespaces)/\(oid)" }
+    package var controlFile: String { "\(data)/global/pg_control" }
+    package var backupLabel: String { "\(data)/backup_label" }
+    package var writeAheadLog: String { "\(data)/pg_wal" }
+    package var tablespaceLinks: String { "\(data)/pg_tblspc" }
+    package var postmasterPid: String { "\(data)/postmaster.pid" }
+    package var autoConfiguration: String { "\(data)/postgresql.auto.conf" }
+    package var standbySignal: String { "\(data)/standby.signal" }
+    package var recoverySignal: String { "\(data)/recovery.signal" }
+}
+
+package struct SnapshotPaths: Hashable, Sendable {
+    package let directory: String
+
+    package var record: String { "\(directory)/snapshot.json" }
+    package var root: String { "\(directory)/root" }
+    package var tree: ServerTree { ServerTree(root: root) }
+}
+
+package struct ClonePaths: Hashable, Sendable {
+    package let directory: String
+
+    package var record: String { "\(directory)/clone.json" }
+    package var root: String { "\(directory)/root" }
+    package var tree: ServerTree { ServerTree(root: root) }
+    package var log: String { "\(directory)/log" }
+    /// What users edit; never overwritten.
+    package var configuration: String { "\(directory)/postgresql.conf" }
+    package var hostBasedAuthentication: String { "\(directory)/pg_hba.conf" }
+    package var identMap: String { "\(directory)/pg_ident.conf" }
+}
