@@ -70,7 +70,7 @@ let package = Package(
         ),
         .testTarget(
             name: "WALFormatTests",
-            dependencies: ["WALFormat"],
+            dependencies: ["WALFormat", "CCRC32C"],
             resources: [.copy("Fixtures")],
             swiftSettings: settings
         ),

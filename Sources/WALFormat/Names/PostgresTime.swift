@@ -12,7 +12,8 @@ package struct PostgresTime: RawRepresentable, Hashable, Comparable, Codable, Se
     package static let unixEpochOffsetSeconds: Int64 = 946_684_800
 
     package init(unixMicroseconds: Int64) {
-        self.rawValue = unixMicroseconds.subtractingReportingOverflow(Self.unixEpochOffsetSeconds * 1_000_000).partialValue
+        self.rawValue =
+            unixMicroseconds.subtractingReportingOverflow(Self.unixEpochOffsetSeconds * 1_000_000).partialValue
     }
 
     package var unixMicroseconds: Int64 {

@@ -1,0 +1,148 @@
+#include "CCRC32C.h"
+
+#include <string.h>
+
+#if defined(__aarch64__)
+#include <arm_acle.h>
+#include <sys/auxv.h>
+#ifndef HWCAP_CRC32
+#define HWCAP_CRC32 (1 << 7)
+#endif
+#define CRC_TARGET __attribute__((target("+crc")))
+#define CRC_STEP64(crc, value) __crc32cd((crc), (value))
+#define CRC_STEP8(crc, value) __crc32cb((crc), (value))
+#define HAVE_CRC_INSTRUCTIONS 1
+#elif defined(__x86_64__)
+#include <nmmintrin.h>
+#define CRC_TARGET __attribute__((target("sse4.2")))
+#define CRC_STEP64(crc, value) ((uint32_t)_mm_crc32_u64((crc), (value)))
+#define CRC_STEP8(crc, value) _mm_crc32_u8((crc), (value))
+#define HAVE_CRC_INSTRUCTIONS 1
+#endif
+
+#define POLYNOMIAL 0x82F63B78u
+
+/* Slicing by eight: slices[k][b] is the effect of byte b followed by k zero bytes. */
+static uint32_t slices[8][256];
+
+/* The effect of LANE zero bytes on a state, one table per byte of the state: joins the three lanes. */
+#define LANE 256
+static uint32_t shift_lane[4][256];
+
+static uint32_t (*chosen)(uint32_t, const void *, size_t) = pgarchive_crc32c_update_portable;
+
+uint32_t pgarchive_crc32c_update_portable(uint32_t state, const void *bytes, size_t count)
+{
+    const unsigned char *next = bytes;
+
+    while (count >= 8) {
+        uint32_t low = state ^ ((uint32_t)next[0] | (uint32_t)next[1] << 8 | (uint32_t)next[2] << 16 |
+                                (uint32_t)next[3] << 24);
+
+        state = slices[7][low & 0xFF] ^ slices[6][low >> 8 & 0xFF] ^ slices[5][low >> 16 & 0xFF] ^
+                slices[4][low >> 24] ^ slices[3][next[4]] ^ slices[2][next[5]] ^ slices[1][next[6]] ^
+                slices[0][next[7]];
+        next += 8;
+        count -= 8;
+    }
+    while (count-- > 0)
+        state = state >> 8 ^ slices[0][(state ^ *next++) & 0xFF];
+    return state;
+}
+
+#ifdef HAVE_CRC_INSTRUCTIONS
+
+static inline uint64_t load64(const unsigned char *bytes)
+{
+    uint64_t value;
+
+    memcpy(&value, bytes, sizeof value);
+    return value;
+}
+
+static inline uint32_t shifted(uint32_t state)
+{
+    return shift_lane[0][state & 0xFF] ^ shift_lane[1][state >> 8 & 0xFF] ^ shift_lane[2][state >> 16 & 0xFF] ^
+           shift_lane[3][state >> 24];
+}
+
+/*
+ * The instruction has a latency of three cycles and can be started each cycle: three independent lanes keep it
+ * busy. Below three lanes (most records) one chain is as fast.
+ */
+CRC_TARGET static uint32_t update_by_instruction(uint32_t state, const void *bytes, size_t count)
+{
+    const unsigned char *next = bytes;
+
+    while (count >= 3 * LANE) {
+        uint32_t first = state, second = 0, third = 0;
+
+        for (size_t at = 0; at < LANE; at += 8) {
+            first = CRC_STEP64(first, load64(next + at));
+            second = CRC_STEP64(second, load64(next + LANE + at));
+            third = CRC_STEP64(third, load64(next + 2 * LANE + at));
+        }
+        state = shifted(shifted(first) ^ second) ^ third;
+        next += 3 * LANE;
+        count -= 3 * LANE;
+    }
+    while (count >= 8) {
+        state = CRC_STEP64(state, load64(next));
+        next += 8;
+        count -= 8;
+    }
+    while (count-- > 0)
+        state = CRC_STEP8(state, *next++);
+    return state;
+}
+
+static int have_instructions(void)
+{
+#if defined(__aarch64__)
+    return (getauxval(AT_HWCAP) & HWCAP_CRC32) != 0;
+#else
+    return __builtin_cpu_supports("sse4.2");
+#endif
+}
+
+#endif
+
+/* Before main, hence before any thread: a few microseconds. */
+__attribute__((constructor)) static void prepare(void)
+{
+    for (uint32_t byte = 0; byte < 256; byte++) {
+        uint32_t state = byte;
+
+        for (int bit = 0; bit < 8; bit++)
+            state = state >> 1 ^ (POLYNOMIAL & (0u - (state & 1u)));
+        slices[0][byte] = state;
+    }
+    for (int slice = 1; slice < 8; slice++)
+        for (int byte = 0; byte < 256; byte++)
+            slices[slice][byte] = slices[slice - 1][byte] >> 8 ^ slices[0][slices[slice - 1][byte] & 0xFF];
+
+#ifdef HAVE_CRC_INSTRUCTIONS
+    /* The CRC is linear: shift the 32 single bits, then combine them. */
+    static const unsigned char zeros[LANE];
+    uint32_t of_bit[32];
+
+    for (int bit = 0; bit < 32; bit++)
+        of_bit[bit] = pgarchive_crc32c_update_portable((uint32_t)1 << bit, zeros, LANE);
+    for (int place = 0; place < 4; place++)
+        for (int byte = 0; byte < 256; byte++) {
+            uint32_t state = 0;
+
+            for (int bit = 0; bit < 8; bit++)
+                if (byte >> bit & 1)
+                    state ^= of_bit[8 * place + bit];
+            shift_lane[place][byte] = state;
+        }
+    if (have_instructions())
+        chosen = update_by_instruction;
+#endif
+}
+
+uint32_t pgarchive_crc32c_update(uint32_t state, const void *bytes, size_t count)
+{
+    return chosen(state, bytes, count);
+}

@@ -1,0 +1,49 @@
+/// A timeline's history file (PostgreSQL: `readTimeLineHistory`, timeline.c): the timelines that it descends from.
+package struct TimelineHistory: Hashable, Sendable {
+    package struct Ancestor: Hashable, Sendable {
+        package let timeline: TimelineID
+        /// Where the next timeline forks off.
+        package let end: LSN
+        package let reason: String
+
+        package init(timeline: TimelineID, end: LSN, reason: String) {
+            self.timeline = timeline
+            self.end = end
+            self.reason = reason
+        }
+    }
+
+    package let timeline: TimelineID
+    /// Oldest first; empty for timeline 1.
+    package let ancestors: [Ancestor]
+
+    /// Reads a history file's text.
+    ///
+    /// - Throws: `FormatError.invalid` with the number of the line that cannot be.
+    package init(timeline: TimelineID, text: String) throws(FormatError) {
+        throw .unsupported("not written yet")
+    }
+
+    /// The history of a timeline without a file: no ancestors.
+    package init(timeline: TimelineID, ancestors: [Ancestor] = []) {
+        self.timeline = timeline
+        self.ancestors = ancestors
+    }
+
+    package var parent: Ancestor? { ancestors.last }
+
+    /// Where `timeline` was left for the next one on this path; nil when it is not an ancestor.
+    package func end(of timeline: TimelineID) -> LSN? {
+        ancestors.first { $0.timeline == timeline }?.end
+    }
+
+    /// Whether `timeline` is this one or an ancestor.
+    package func contains(_ timeline: TimelineID) -> Bool {
+        timeline == self.timeline || ancestors.contains { $0.timeline == timeline }
+    }
+
+    /// The timeline on this path whose WAL holds the byte at `position`.
+    package func timeline(at position: LSN) -> TimelineID {
+        ancestors.first { position < $0.end }?.timeline ?? timeline
+    }
+}
