@@ -1,0 +1,47 @@
+import Foundation
+package import Testing
+
+/// What this machine offers to tests.
+///
+/// Tests that need more than it has are skipped with the reason given here.
+package enum TestEnvironment {
+    package static let isRoot = geteuid() == 0
+
+    /// Who owns containers and runs servers; PostgreSQL refuses root.
+    package static let owner: TestAccount = {
+        guard isRoot else { return .current }
+        return TestAccount.named(ProcessInfo.processInfo.environment["PGARCHIVE_TEST_OWNER"] ?? "postgres") ?? .current
+    }()
+
+    package static let hasOwner = owner.uid != 0
+
+    /// The directory of the newest supported PostgreSQL's programs, without the program's name.
+    package static let postgresBin: String? = {
+        let environment = ProcessInfo.processInfo.environment
+        let candidates =
+            [environment["PGARCHIVE_TEST_POSTGRES"]].compactMap(\.self)
+            + (15...18).map { "/usr/lib/postgresql/\($0)/bin" }
+        return candidates.first { FileManager.default.isExecutableFile(atPath: "\($0)/postgres") }
+    }()
+
+    package static let hasPostgres = postgresBin != nil && hasOwner
+
+    /// Loop mounts need root, the kernel's loop devices and the programs that make the filesystems.
+    package static let canMount =
+        isRoot && FileManager.default.fileExists(atPath: "/dev/loop-control")
+        && ["/usr/sbin/mkfs.btrfs", "/sbin/mkfs.btrfs"].contains { FileManager.default.isExecutableFile(atPath: $0) }
+        && ["/usr/sbin/mkfs.xfs", "/sbin/mkfs.xfs"].contains { FileManager.default.isExecutableFile(atPath: $0) }
+
+    package static let hasStrace = FileManager.default.isExecutableFile(atPath: "/usr/bin/strace")
+
+    // Reasons for skipping, in the words of the closing line of the test run.
+    package static let noPostgres: Comment = "needs PostgreSQL 15 to 18 and a user other than root to run it"
+    package static let noMount: Comment = "needs root, loop devices, btrfs-progs and xfsprogs"
+    package static let noRoot: Comment = "needs root"
+    package static let noStrace: Comment = "needs strace"
+
+    package static func postgresProgram(_ name: String) throws -> String {
+        guard let postgresBin else { throw TestFailure("no PostgreSQL here") }
+        return "\(postgresBin)/\(name)"
+    }
+}

@@ -1,0 +1,121 @@
+import Foundation
+
+extension TestPostgres {
+    package enum StopMode: String, Sendable {
+        case smart, fast, immediate
+    }
+
+    package func start() throws {
+        forgetDeadPostmaster()
+        let result = try TestCommand(
+            "\(bin)/pg_ctl",
+            ["-D", data, "-l", "\(root)/log", "-w", "-t", "60", "start"]
+        ).run(deadline: 90)
+        guard result.status == 0 else { throw TestFailure("PostgreSQL did not start: \(result)\n\(log)") }
+    }
+
+    package func stop(_ mode: StopMode = .fast) throws {
+        guard postmaster != nil else { return }
+        try TestCommand("\(bin)/pg_ctl", ["-D", data, "-m", mode.rawValue, "-w", "-t", "60", "stop"])
+            .succeed(deadline: 90)
+    }
+
+    package func restart() throws {
+        try stop()
+        try start()
+    }
+
+    /// Ends every process of the server as a crash of the host would.
+    package func killHard() throws {
+        guard let postmaster else { return }
+        kill(postmaster.pid, SIGKILL)
+        try eventually(within: 20, "the killed server's processes are gone") {
+            ProcessTable.living(in: data).isEmpty
+        }
+    }
+
+    /// The living postmaster.
+    package var postmaster: SeenProcess? {
+        guard let text = try? String(contentsOfFile: "\(data)/postmaster.pid", encoding: .utf8),
+            let pid = text.split(separator: "\n").first.flatMap({ Int32($0) }),
+            let process = ProcessTable.process(pid), process.isAlive, process.workingDirectory == data
+        else { return nil }
+        return process
+    }
+
+    /// Stops and waits for the end of a test; never throws, since it runs in `defer`.
+    package func destroy() {
+        try? stop(.immediate)
+        if let postmaster { kill(postmaster.pid, SIGKILL) }
+        try? eventually(within: 10, "server processes gone") { ProcessTable.living(in: data).isEmpty }
+    }
+
+    /// A killed postmaster may stay a zombie for seconds, and PostgreSQL takes a zombie for a running server.
+    private func forgetDeadPostmaster() {
+        guard postmaster == nil else { return }
+        for file in ["\(data)/postmaster.pid", "\(sockets)/.s.PGSQL.\(port).lock", "\(sockets)/.s.PGSQL.\(port)"] {
+            unlink(file)
+        }
+    }
+
+    // MARK: SQL
+
+    /// The result of one or more statements: columns separated by `|`, a line per row.
+    @discardableResult
+    package func sql(_ text: String, database: String = "postgres", deadline: Double = 60) throws -> String {
+        let command = TestCommand(
+            "\(bin)/psql",
+            ["-XAtq", "-v", "ON_ERROR_STOP=1", "-d", connection + " dbname=\(database)", "-f", "-"]
+        )
+        return try command.succeed(input: text, deadline: deadline).text
+    }
+
+    package func pgbenchInitialize(scale: Int = 1) throws {
+        try TestCommand("\(bin)/pgbench", ["-i", "-q", "-s", "\(scale)"] + pgbenchPlace).succeed(deadline: 300)
+    }
+
+    /// Starts pgbench in the background, with the built-in load or a script.
+    package func startPgbench(
+        seconds: Int,
+        clients: Int = 4,
+        rate: Int? = nil,
+        script: String? = nil
+    ) throws -> TestProcess {
+        var arguments = ["-n", "-c", "\(clients)", "-j", "1", "-T", "\(seconds)"]
+        if let rate { arguments += ["-R", "\(rate)"] }
+        if let script {
+            let path = "\(root)/script-\(UInt32.random(in: 0...UInt32.max)).sql"
+            try TestCommand("/bin/sh", ["-c", "cat > '\(path)'"]).succeed(input: script)
+            arguments += ["-f", path]
+        }
+        return try TestCommand("\(bin)/pgbench", arguments + pgbenchPlace).start()
+    }
+
+    private var pgbenchPlace: [String] { ["-h", sockets, "-p", "\(port)", "-U", "postgres", "postgres"] }
+
+    // MARK: WAL
+
+    /// Completes the current segment, and returns its name.
+    @discardableResult
+    package func switchSegment() throws -> String {
+        // Something must have been written since the last switch, otherwise there is nothing to switch away from.
+        try sql("select pg_logical_emit_message(false, 'test', 'switch'); select pg_walfile_name(pg_switch_wal())")
+            .split(separator: "\n").last.map(String.init) ?? ""
+    }
+
+    /// Completes the current segment and waits until archive_command has copied it.
+    @discardableResult
+    package func switchAndArchive() throws -> String {
+        let name = try switchSegment()
+        try eventually(within: 60, "archive_command copied \(name)") {
+            FileManager.default.fileExists(atPath: "\(copies)/\(name)")
+        }
+        return name
+    }
+
+    package func currentLSN() throws -> String { try sql("select pg_current_wal_lsn()") }
+
+    package func slots() throws -> [String] {
+        try sql("select slot_name from pg_replication_slots order by 1").split(separator: "\n").map(String.init)
+    }
+}
