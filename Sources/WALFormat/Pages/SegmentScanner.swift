@@ -29,8 +29,9 @@ package struct SegmentScanner: Sendable {
     package var expectation: Expectation
     /// The address of the next byte wanted; at a fault the start of the record or page with the fault.
     package private(set) var position: LSN
-    /// The end of the last complete, checked record, never beyond `position`: after a segment switch it moves to the
-    /// segment's end when that much was consumed. The start position before any record.
+    /// The end of the last complete, checked record, never beyond `position`; the start position before any record.
+    ///
+    /// After a segment switch it moves to the segment's end when that much was consumed.
     package private(set) var recordEnd: LSN
     package private(set) var fault: ScanFault?
     /// A visitor said stop; nothing more is consumed.
@@ -39,8 +40,9 @@ package struct SegmentScanner: Sendable {
     package private(set) var major: PostgresMajor?
     package private(set) var lastRecordStart: LSN?
 
-    /// - Parameter start: a segment's start (data which continues an earlier record is skipped), or where any record
-    ///   begins.
+    /// A scanner for the bytes from `start` on.
+    ///
+    /// That is a segment's start (data which continues an earlier record is skipped), or where any record begins.
     package init(startingAt start: LSN, segmentSize: SegmentSize, expectation: Expectation = .init()) {
         self.segmentSize = segmentSize
         self.expectation = expectation
@@ -54,9 +56,9 @@ package struct SegmentScanner: Sendable {
 
     /// Goes on with the bytes that begin at `position`.
     ///
-    /// - Parameter onRecord: gets each complete record; it must not touch the scanner. The body is the record after
-    ///   its 24-byte header for the resource managers XLOG, Transaction, Database and Tablespace (beyond 1 MB only its
-    ///   beginning), otherwise empty, and valid during the call only.
+    /// `onRecord` gets each complete record; it must not touch the scanner. The body is the record after its 24-byte
+    /// header for the resource managers XLOG, Transaction, Database and Tablespace (beyond 1 MB only its beginning),
+    /// otherwise empty, and valid during the call only.
     package mutating func consume(_ bytes: UnsafeRawBufferPointer, onRecord: Visitor) rethrows {
     }
 

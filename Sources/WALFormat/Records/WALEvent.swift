@@ -19,7 +19,7 @@ package enum WALEvent: Hashable, Sendable {
     /// The end of a transaction, also of a prepared one.
     package struct TransactionEnd: Hashable, Sendable {
         package var time: PostgresTime
-        /// The transaction that ended: for a prepared one its own, not the record's. 0 where the record has none.
+        /// The transaction that ended, for a prepared one its own and not the record's; 0 where the record has none.
         package var transactionID: UInt32
         package var isPrepared: Bool
         /// The database it was in; nil where the record does not say so.
