@@ -1,0 +1,60 @@
+import ArgumentParser
+
+/// What every command understands.
+struct GlobalOptions: ParsableArguments {
+    @Option(
+        help: ArgumentHelp(
+            "The container: a name below $PGARCHIVE_HOME, or a directory (with a slash).",
+            discussion: "Default: $PGARCHIVE, or the only container there is.",
+            valueName: "name|dir"
+        )
+    )
+    var container: String?
+
+    @Option(help: ArgumentHelp("The form of results.", valueName: "table|json"))
+    var output: OutputFormat = .table
+
+    @Flag(name: [.short, .long], help: "Say less: lists show names only, no progress.")
+    var quiet = false
+
+    @Flag(name: [.short, .long], help: "Say more.")
+    var verbose = false
+
+    func validate() throws {
+        if quiet && verbose { throw ValidationError("--quiet and --verbose exclude each other") }
+    }
+
+    var render: Render { Render(format: output, isQuiet: quiet, isVerbose: verbose) }
+
+    /// What the user calls the container; nil means the only one there is.
+    var selector: String? {
+        if let container { return container }
+        let given = Terminal.environment("PGARCHIVE") ?? ""
+        return given.isEmpty ? nil : given
+    }
+
+    /// Global options before the verb are moved behind it, where they are declared.
+    ///
+    /// `pgarchive --container prod clone list` is what many type first.
+    static func moved(behindVerb arguments: [String]) -> [String] {
+        var options: [String] = []
+        var words: [String] = []
+        var rest = arguments[...]
+        while let next = rest.first, words.count < 2 {
+            rest = rest.dropFirst()
+            if ["--container", "--output"].contains(next), let value = rest.first {
+                options += [next, value]
+                rest = rest.dropFirst()
+            } else if next.hasPrefix("--container=") || next.hasPrefix("--output=")
+                || ["--quiet", "--verbose", "-q", "-v"].contains(next)
+            {
+                options.append(next)
+            } else if next.hasPrefix("-") || next == "help" {
+                return arguments
+            } else {
+                words.append(next)
+            }
+        }
+        return words + options + rest
+    }
+}

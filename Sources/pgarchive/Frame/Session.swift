@@ -1,0 +1,39 @@
+import ArchiveModel
+import ArgumentParser
+import Glibc
+
+/// One run of the program: the arguments in, the exit code out.
+enum Session {
+    static func run(_ arguments: [String]) -> Int32 {
+        // A reader that goes away is an error of the write, not a reason to die in the middle of work.
+        signal(SIGPIPE, SIG_IGN)
+        do {
+            var command = try PgArchive.parseAsRoot(GlobalOptions.moved(behindVerb: arguments))
+            try command.run()
+            try StandardOutput.finish()
+            return 0
+        } catch {
+            return report(error)
+        }
+    }
+
+    private static func report(_ error: any Error) -> Int32 {
+        if PgArchive.exitCode(for: error) == .success {
+            // Help, the version, the completion script and its answers come as errors too.
+            return print(PgArchive.fullMessage(for: error, columns: Terminal.columns))
+        }
+        if let status = error as? ExitCode { return status.rawValue }
+        let failure = Failure(error)
+        failure.write()
+        return failure.exitCode
+    }
+
+    private static func print(_ text: String) -> Int32 {
+        do {
+            try StandardOutput.write(text.hasSuffix("\n") ? text : text + "\n")
+            return 0
+        } catch {
+            return report(error)
+        }
+    }
+}
