@@ -65,7 +65,7 @@ let package = Package(
         ),
         .target(
             name: "ArchiveTesting",
-            dependencies: ["WALFormat", "ArchiveModel", "Platform", "WALStore", "PostgresLink", "ArchiveEngine"],
+            dependencies: ["WALFormat", "ArchiveModel", "Platform", "WALStore", "PostgresLink", "ArchiveEngine", "CZstd"],
             swiftSettings: settings
         ),
         .testTarget(

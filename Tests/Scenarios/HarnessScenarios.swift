@@ -47,4 +47,33 @@ struct HarnessScenarios {
         #expect(result.status == 7)
         #expect(result.lines == ["b c", "in", "0077", "/"])
     }
+
+    @Test(.enabled(if: TestEnvironment.hasPostgres, TestEnvironment.noPostgres), .keepsEvidence)
+    func theOracleReadsTheUpstreamsClock() throws {
+        try TestDirectory.with { directory in
+            try TestPostgres.with(in: directory) { upstream in
+                let oracle = try Oracle(upstream)
+                try oracle.startWriting(seconds: 1, rate: 400).wait()
+                let truth = try oracle.truth()
+                #expect(truth.rows.count > 100)
+                #expect(truth.visible(before: .max).count == truth.rows.count)
+                try #expect(upstream.sql(Oracle.digestQuery) == truth.digest(before: .max))
+                let times = try upstream.sql(
+                    """
+                    select xid, (extract(epoch from pg_xact_commit_timestamp(xid::text::xid)) * 1000000)::bigint
+                    from oracle group by xid
+                    """
+                )
+                let known = Dictionary(
+                    truth.log.entries.map { ($0.transactionID, $0.unixMicroseconds) },
+                    uniquingKeysWith: { first, _ in first }
+                )
+                for line in times.split(separator: "\n") {
+                    let fields = line.split(separator: "|").compactMap { Int64($0) }
+                    #expect(known[UInt32(fields[0])] == fields[1])
+                }
+                #expect(truth.targets(50, from: 0, to: .max).count == 50)
+            }
+        }
+    }
 }

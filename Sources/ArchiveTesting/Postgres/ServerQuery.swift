@@ -1,0 +1,15 @@
+/// A query to any local server, by psql.
+package enum ServerQuery {
+    package static func run(
+        _ text: String,
+        host: String,
+        port: Int,
+        bin: String,
+        database: String = "postgres",
+        user: String = "postgres"
+    ) throws -> String {
+        let place = "host='\(host)' port=\(port) user=\(user) dbname=\(database)"
+        return try TestCommand("\(bin)/psql", ["-XAtq", "-v", "ON_ERROR_STOP=1", "-d", place, "-f", "-"])
+            .succeed(input: text).text
+    }
+}
