@@ -1,4 +1,6 @@
-/// Every path inside a container. No other file spells one.
+/// Every path inside a container.
+///
+/// No other file spells one.
 package struct ContainerPaths: Hashable, Sendable {
     /// Absolute, without a trailing slash.
     package let root: String

@@ -1,4 +1,6 @@
-/// Why a command failed, as its exit code. The table in docs/exit-codes.md is compared with these cases by a test.
+/// Why a command failed, as its exit code.
+///
+/// The table in docs/exit-codes.md is compared with these cases by a test.
 package enum ErrorCode: Int32, CaseIterable, Sendable {
     case failed = 1
     case usage = 2

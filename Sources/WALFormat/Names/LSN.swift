@@ -60,7 +60,9 @@ package struct LSN: RawRepresentable, Hashable, Comparable, Sendable, Codable, L
     }
 
     package var description: String {
-        "\(String(rawValue >> 32, radix: 16, uppercase: true))/\(String(rawValue & 0xFFFF_FFFF, radix: 16, uppercase: true))"
+        let high = String(rawValue >> 32, radix: 16, uppercase: true)
+        let low = String(rawValue & 0xFFFF_FFFF, radix: 16, uppercase: true)
+        return "\(high)/\(low)"
     }
 }
 

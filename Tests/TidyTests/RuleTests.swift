@@ -1,0 +1,82 @@
+import Testing
+
+/// The rules find what they are for, and only that.
+@Suite struct RuleTests {
+    private func findings(_ path: String, _ text: String) -> [String] {
+        Tidy.findings(in: SourceTree(files: [SourceFile(path: path, text: text)])).map(\.what)
+    }
+
+    @Test(arguments: [
+        ("Sources/Platform/Files/A.swift", "let pid = fork()"),
+        ("Sources/WALStore/A.swift", "let x = try! load()"),
+        ("Sources/WALStore/A.swift", "let x = y as! Int"),
+        ("Sources/ArchiveEngine/A.swift", "print(1)"),
+        ("Sources/ArchiveEngine/A.swift", "exit(1)"),
+        ("Sources/ArchiveEngine/A.swift", "await x()"),
+        ("Sources/ArchiveEngine/A.swift", "FileManager.default.remove(1)"),
+        ("Tests/WALStoreTests/A.swift", "sleep(1)"),
+        ("Sources/WALFormat/A.swift", "import Glibc"),
+        ("Sources/ArchiveModel/A.swift", "package import Foundation"),
+        ("Sources/Platform/A.swift", "import struct Foundation.Date"),
+        ("Sources/pgarchive-wal/main.swift", "import ArchiveEngine"),
+        ("Sources/Platform/FileUtils.swift", ""),
+        ("Sources/Platform/Helpers/A.swift", ""),
+        ("docs/a.md", "see [b](b.md)"),
+        ("docs/a.md", "# Title\n\nsee [here](#other)"),
+        ("docs/a.md", "see [out](../../b.md)"),
+        ("scripts/a", "echo no interpreter"),
+    ])
+    func found(path: String, text: String) {
+        #expect(findings(path, text).count == 1)
+    }
+
+    @Test(arguments: [
+        ("Sources/Platform/Files/A.swift", "// not fork() but vfork(), and never try!"),
+        ("Sources/Platform/Files/A.swift", "pgarchive_vfork()\n_exit(1)"),
+        ("Sources/pgarchive/Render.swift", "print(1)"),
+        ("Sources/ArchiveEngine/A.swift", "let text = \"print(1) // await\""),
+        ("Sources/ArchiveEngine/A.swift", "let text = \"\"\"\n    print(1) \"quoted\" try!\n    \"\"\""),
+        ("Sources/ArchiveEngine/A.swift", "/* fork( /* nested */ try! */ let a = 1"),
+        ("Sources/ArchiveEngine/A.swift", "let text = #\"a \"print(1)\" b\"#"),
+        ("Sources/ArchiveEngine/A.swift", "let asyncronous = blueprint(1)"),
+        ("Sources/WALStore/A.swift", "package import WALFormat\nimport Platform\nimport Glibc"),
+        ("docs/a.md", "# A long title, here\n\n[up](#a-long-title-here) [web](https://postgresql.org/x)"),
+        ("docs/a.md", "```\n[x](nowhere.md)\n```"),
+    ])
+    func leftAlone(path: String, text: String) {
+        #expect(findings(path, text) == [])
+    }
+
+    @Test func codeInsideInterpolationIsCode() {
+        #expect(findings("Sources/WALStore/A.swift", "let a = \"x \\(try! b(\"y\")) z\"").count == 1)
+    }
+
+    @Test func longFunctionsLinesAndFilesAreFound() {
+        let body = Array(repeating: "    work()", count: 80).joined(separator: "\n")
+        #expect(
+            findings("Sources/WALStore/A.swift", "func long() {\n\(body)\n}") == ["a function of 82 lines; at most 70"]
+        )
+        #expect(findings("Sources/WALStore/A.swift", "struct A {\n\(body)\n}") == [])
+        #expect(findings("Sources/WALStore/A.swift", String(repeating: "x", count: 121)).count == 1)
+        #expect(findings("Sources/WALStore/A.swift", String(repeating: "x\n", count: 501)).count == 1)
+    }
+
+    @Test func oneNameInTwoTargetsIsFound() {
+        let files = ["Sources/WALStore/A.swift", "Sources/Platform/A.swift"].map { SourceFile(path: $0, text: "") }
+        #expect(Tidy.findings(in: SourceTree(files: files)).count == 1)
+    }
+
+    @Test func exitCodeTableIsCompared() {
+        let source = "case failed = 1\ncase usage = 2\ncase .failed: \"failed\"\ncase .usage: \"wrong, badly\""
+        func findings(_ page: String) -> Int {
+            let files = [
+                SourceFile(path: ExitCodes.source, text: source), SourceFile(path: ExitCodes.page, text: page),
+            ]
+            return ExitCodes.findings(in: SourceTree(files: files)).count
+        }
+        #expect(findings("| code | meaning |\n|---|---|\n| 0 | done |\n| 1 | failed |\n| 2 | wrong, badly |") == 0)
+        #expect(findings("| 1 | failed |\n| 2 | wrong |") == 1)
+        #expect(findings("| 1 | failed |") == 1)
+        #expect(findings("| 1 | failed |\n| 2 | wrong, badly |\n| 3 | what |") == 1)
+    }
+}
