@@ -1,0 +1,40 @@
+package import PostgresLink
+package import WALFormat
+
+/// All that a receiver needs to know, for a container as for the stand-alone form. Times in seconds.
+package struct ReceiverOptions: Sendable {
+    /// The connection string of a role with REPLICATION.
+    package var connection: String
+    /// Where the segments go; made when it is not there, but not its parents.
+    package var directory: String
+    package var slot: SlotName?
+    /// Make the slot anew when it is gone upstream (a container does; the stand-alone form reports it).
+    package var recreatesSlot = false
+    package var applicationName = "pgarchive"
+    /// Nil: whatever the archive or, when it is empty, the server has.
+    package var systemIdentifier: UInt64?
+    package var segmentSize: SegmentSize?
+    package var isSynchronous = false
+    /// `--no-sync`: faster, and nothing is safe from a power cut.
+    package var syncs = true
+    /// End after the first lost connection instead of trying again.
+    package var loops = true
+    package var endPosition: LSN?
+    package var statusIntervalSeconds = 10.0
+    /// How often the upstream is asked for its clock (a container: 2); 0: never.
+    package var heartbeatIntervalSeconds = 0.0
+    package var pingAfterSeconds = 30.0
+    package var silenceLimitSeconds = 60.0
+    /// Held for the receiver's life; nil: `.receiver.lock` is not used.
+    package var lockFile: String?
+    /// Where `ReceiverStatus` is written; nil: nowhere.
+    package var statusFile: String?
+    /// Log lines go there; nil: standard error.
+    package var logFile: String?
+    package var isVerbose = false
+
+    package init(connection: String, directory: String) {
+        self.connection = connection
+        self.directory = directory
+    }
+}

@@ -1,0 +1,129 @@
+package import WALFormat
+
+// Inside COPY BOTH: data, keepalives, and when to reply.
+extension ReplicationMachine {
+    mutating func streamStarted(at now: Moment) -> [ReplicationAction] {
+        guard let stream else { return finish(.lost("the upstream streams what was not asked")) }
+        state = .streaming
+        lastHeartbeat = now.seconds
+        return [.note(.streaming(stream)), reply(at: now)]
+    }
+
+    mutating func received(_ message: ReplicationMessage, at now: Moment) -> [ReplicationAction] {
+        guard state == .streaming else { return finish(.lost("the upstream sent data outside of a stream")) }
+        lastHeard = now.seconds
+        hasPinged = false
+        switch message {
+        case .data(let start, let payloadBytes, let serverEnd, _):
+            guard start == expected else {
+                return finish(.lost("the upstream sent WAL from \(start), expected \(expected)"))
+            }
+            expected = start.advanced(by: UInt64(payloadBytes))
+            self.serverEnd = max(serverEnd, expected)
+            return [.store]
+        case .keepalive(let serverEnd, _, let replyRequested):
+            self.serverEnd = max(serverEnd, expected)
+            guard replyRequested else { return [] }
+            // A server that shuts down waits until all it sent is durable here: never let it wait for a timer.
+            var actions = [reply(at: now)]
+            if unsyncedSince != nil {
+                serverWaitsForSync = true
+                actions.append(.sync)
+            }
+            return actions
+        }
+    }
+
+    mutating func stored(received: LSN, recordEnd: LSN, at now: Moment) -> [ReplicationAction] {
+        guard state == .streaming else { return [] }
+        written = received
+        self.recordEnd = max(self.recordEnd, recordEnd)
+        guard self.recordEnd > (durable ?? .invalid) else { return [] }
+        if unsyncedSince == nil { unsyncedSince = now.seconds }
+        if let end = settings.endPosition, self.recordEnd > end, !isStopping { return stop(at: now) }
+        return settings.isSynchronous || serverWaitsForSync ? [.sync] : []
+    }
+
+    mutating func becameDurable(_ position: LSN, at now: Moment) -> [ReplicationAction] {
+        guard stream != nil else { return [] }
+        let advanced = position > (durable ?? .invalid)
+        durable = max(durable ?? .invalid, position)
+        if recordEnd <= position {
+            unsyncedSince = nil
+            serverWaitsForSync = false
+        } else if advanced, unsyncedSince != nil {
+            unsyncedSince = now.seconds
+        }
+        guard state == .streaming else { return [] }
+        if isStopping, recordEnd <= position {
+            state = .finished
+            return [reply(at: now), .endCopy, .finish(.stopped)]
+        }
+        return advanced ? [reply(at: now)] : []
+    }
+
+    mutating func stop(at now: Moment) -> [ReplicationAction] {
+        guard state == .streaming else { return finish(.stopped) }
+        isStopping = true
+        if unsyncedSince != nil { return [.sync] }
+        state = .finished
+        return [reply(at: now), .endCopy, .finish(.stopped)]
+    }
+
+    mutating func pause(_ paused: Bool, at now: Moment) -> [ReplicationAction] {
+        isPaused = paused
+        lastHeard = now.seconds
+        hasPinged = false
+        return []
+    }
+
+    mutating func tick(at now: Moment) -> [ReplicationAction] {
+        if lastHeard == 0 { lastHeard = now.seconds }
+        let silence = now.seconds - lastHeard
+        if !isPaused, silence >= settings.silenceLimitSeconds {
+            return finish(.lost("nothing was heard of the upstream for \(Int(silence)) s"))
+        }
+        guard state == .streaming else { return [] }
+        var actions: [ReplicationAction] = []
+        if !isPaused, !hasPinged, silence >= settings.pingAfterSeconds {
+            hasPinged = true
+            actions.append(reply(at: now, requested: true))
+        } else if settings.heartbeatIntervalSeconds > 0,
+            now.seconds - lastHeartbeat >= settings.heartbeatIntervalSeconds
+        {
+            lastHeartbeat = now.seconds
+            actions.append(reply(at: now, requested: true))
+        } else if settings.statusIntervalSeconds > 0, now.seconds - lastReply >= settings.statusIntervalSeconds {
+            actions.append(reply(at: now))
+        }
+        if let unsyncedSince, now.seconds - unsyncedSince >= settings.syncAfterSeconds {
+            self.unsyncedSince = now.seconds
+            actions.append(.sync)
+        }
+        return actions
+    }
+
+    /// When the next tick is due, on the monotonic clock; infinity when nothing is waited for.
+    package var nextTickSeconds: Double {
+        var due = isPaused ? .infinity : lastHeard + settings.silenceLimitSeconds
+        guard state == .streaming else { return due }
+        if !isPaused, !hasPinged { due = min(due, lastHeard + settings.pingAfterSeconds) }
+        if settings.heartbeatIntervalSeconds > 0 { due = min(due, lastHeartbeat + settings.heartbeatIntervalSeconds) }
+        if settings.statusIntervalSeconds > 0 { due = min(due, lastReply + settings.statusIntervalSeconds) }
+        if let unsyncedSince { due = min(due, unsyncedSince + settings.syncAfterSeconds) }
+        return due
+    }
+
+    private mutating func reply(at now: Moment, requested: Bool = false) -> ReplicationAction {
+        lastReply = now.seconds
+        let flushed = settings.reportsFlush ? durable ?? .invalid : .invalid
+        return .reply(
+            StandbyStatus(
+                written: max(written, flushed),
+                flushed: flushed,
+                clock: now.clock,
+                replyRequested: requested
+            )
+        )
+    }
+}

@@ -1,0 +1,337 @@
+package import WALFormat
+
+/// The receiving side of a replication connection as a pure state machine: events in, actions out.
+///
+/// It knows neither sockets nor files nor clocks. One value serves one connection, through any number of timelines.
+package struct ReplicationMachine: Sendable {
+    /// When something happens: a monotonic clock for intervals, a calendar clock to put into messages.
+    package struct Moment: Sendable {
+        package let seconds: Double
+        package let clock: PostgresTime
+
+        package init(seconds: Double, clock: PostgresTime) {
+            self.seconds = seconds
+            self.clock = clock
+        }
+    }
+
+    enum State: Equatable {
+        case connecting
+        case identifying
+        case sizing
+        case readingSlot
+        case droppingSlot
+        case creatingSlot
+        case fetchingHistory(TimelineID)
+        case storingHistory(TimelineID)
+        case starting
+        case streaming
+        /// COPY has ended; the next timeline or the end of the command follows.
+        case copyEnded
+        /// The next timeline is known; the end of the command follows.
+        case timelineEnded(next: TimelineID, at: LSN)
+        case finished
+    }
+
+    package let settings: ReplicationSettings
+    let position: ArchivePosition?
+    var histories: [TimelineID: TimelineHistory]
+
+    var state = State.connecting
+    var identity: ServerIdentity?
+    var isStandby = false
+    var serverVersion = 0
+    var segmentSize: SegmentSize?
+    var slot: SlotState?
+    var slotWasRecreated = false
+    var wantedHistories: [TimelineID] = []
+    /// What START_REPLICATION is for once all histories are here; nil before the first start was decided.
+    var upcoming: StreamStart?
+    var lastCommand: ReplicationCommand?
+
+    /// The stream in progress.
+    package internal(set) var stream: StreamStart?
+    /// The next byte that the server must send.
+    package internal(set) var expected = LSN.invalid
+    /// The end of what is written here; 0/0 before the first byte of the stream.
+    package internal(set) var written = LSN.invalid
+    package internal(set) var recordEnd = LSN.invalid
+    /// What may be reported as flushed; nil until known.
+    package internal(set) var durable: LSN?
+    /// The server's end of WAL as last heard.
+    package internal(set) var serverEnd = LSN.invalid
+
+    var serverWaitsForSync = false
+    var unsyncedSince: Double?
+    var isStopping = false
+    var isPaused = false
+    var lastHeard = 0.0
+    var lastReply = 0.0
+    var lastHeartbeat = 0.0
+    var hasPinged = false
+
+    /// - Parameters:
+    ///   - position: where the archive ends; nil when it is empty.
+    ///   - histories: the timelines whose history files are durable here.
+    package init(
+        settings: ReplicationSettings,
+        position: ArchivePosition?,
+        histories: [TimelineID: TimelineHistory] = [:]
+    ) {
+        self.settings = settings
+        self.position = position
+        self.histories = histories
+    }
+
+    package var isStreaming: Bool { state == .streaming }
+
+    package mutating func handle(_ event: ReplicationEvent, at now: Moment) -> [ReplicationAction] {
+        guard state != .finished else { return [] }
+        switch event {
+        case .message(let message): return received(message, at: now)
+        case .stored(let received, let recordEnd): return stored(received: received, recordEnd: recordEnd, at: now)
+        case .durable(let position): return becameDurable(position, at: now)
+        case .tick: return tick(at: now)
+        case .paused(let paused): return pause(paused, at: now)
+        case .stop: return stop(at: now)
+        case .damaged(let reason): return finish(.damaged(reason))
+        case .diverged(let divergence): return finish(.diverged(divergence))
+        case .storageFailed(let reason): return finish(.storage(reason))
+        case .connectionLost(let reason): return finish(.lost(reason))
+        case .malformed(let message): return finish(.lost("the upstream sent \(message)"))
+        default:
+            lastHeard = now.seconds
+            hasPinged = false
+            return handshake(event, at: now)
+        }
+    }
+
+    private mutating func handshake(_ event: ReplicationEvent, at now: Moment) -> [ReplicationAction] {
+        switch (state, event) {
+        case (.connecting, .connected(let version, let standby)):
+            return connected(serverVersion: version, isStandby: standby)
+        case (.identifying, .row(let row)): return identified(row)
+        case (.sizing, .row(let row)): return sized(row)
+        case (.readingSlot, .row(let row)): return slotRead(row)
+        case (.creatingSlot, .row): return slotCreated()
+        case (.droppingSlot, .commandComplete): return createSlot()
+        case (.fetchingHistory(let timeline), .row(let row)): return historyFetched(timeline, row)
+        case (.storingHistory(let timeline), .historyStored(timeline)): return fetchNextHistory()
+        case (.storingHistory, .historyRefused(let timeline)): return finish(.diverged(.otherHistory(timeline)))
+        case (.starting, .copyStarted): return streamStarted(at: now)
+        case (.streaming, .copyEnded):
+            state = .copyEnded
+            return []
+        case (.starting, .row(let row)), (.copyEnded, .row(let row)): return timelineEnded(row)
+        case (.timelineEnded(let next, let end), .commandComplete): return follow(next, from: end)
+        case (.starting, .commandComplete), (.copyEnded, .commandComplete), (.streaming, .commandComplete):
+            return finish(.serverShutDown)
+        case (_, .serverError(let sqlState, let message)): return serverError(sqlState: sqlState, message: message)
+        default: return finish(.lost("the upstream answered what was not asked (\(state))"))
+        }
+    }
+
+    mutating func finish(_ outcome: ReplicationOutcome) -> [ReplicationAction] {
+        state = .finished
+        return [.finish(outcome)]
+    }
+
+    private mutating func send(_ command: ReplicationCommand, _ next: State) -> [ReplicationAction] {
+        lastCommand = command
+        state = next
+        return [.send(command)]
+    }
+}
+
+// MARK: - Before the stream
+
+extension ReplicationMachine {
+    private mutating func connected(serverVersion: Int, isStandby: Bool?) -> [ReplicationAction] {
+        guard PostgresMajor(rawValue: serverVersion / 10000) != nil else {
+            return finish(
+                .permanent("the upstream is PostgreSQL \(serverVersion / 10000), which is not supported (15 to 18 are)")
+            )
+        }
+        self.isStandby = isStandby ?? false
+        self.serverVersion = serverVersion
+        return send(.identifySystem, .identifying)
+    }
+
+    private mutating func identified(_ row: [String?]) -> [ReplicationAction] {
+        guard let identity = ServerIdentity(row: row) else {
+            return finish(.lost("the upstream's answer to IDENTIFY_SYSTEM cannot be read"))
+        }
+        if let expected = settings.systemIdentifier, expected != identity.systemIdentifier {
+            return finish(
+                .permanent(
+                    "the upstream is another cluster: its system identifier is \(identity.systemIdentifier), "
+                        + "the archive's is \(expected)"
+                )
+            )
+        }
+        self.identity = identity
+        serverEnd = identity.flushed
+        return [.note(.connected(identity, serverVersion: serverVersion))] + send(.showSegmentSize, .sizing)
+    }
+
+    private mutating func sized(_ row: [String?]) -> [ReplicationAction] {
+        guard let text = row.first.flatMap({ $0 }), let size = SegmentSize(setting: text) else {
+            return finish(.lost("the upstream's wal_segment_size cannot be read"))
+        }
+        if let expected = settings.segmentSize, expected != size {
+            return finish(.permanent("the upstream's WAL segments are of \(size), the archive's of \(expected)"))
+        }
+        segmentSize = size
+        guard let slot = settings.slot else { return historiesFrom(identity) }
+        return send(.readSlot(slot), .readingSlot)
+    }
+
+    private mutating func slotRead(_ row: [String?]) -> [ReplicationAction] {
+        guard let name = settings.slot, let slot = SlotState(row: row) else {
+            return finish(.permanent("the replication slot is not a physical one"))
+        }
+        self.slot = slot
+        guard slot == .missing else { return historiesFrom(identity) }
+        guard settings.recreatesSlot else {
+            return finish(.lost("the upstream has no replication slot \"\(name)\""))
+        }
+        return createSlot()
+    }
+
+    private mutating func createSlot() -> [ReplicationAction] {
+        guard let name = settings.slot, !slotWasRecreated else {
+            return finish(.lost("the replication slot was created and is not there"))
+        }
+        slotWasRecreated = true
+        return send(.createSlot(name), .creatingSlot)
+    }
+
+    private mutating func slotCreated() -> [ReplicationAction] {
+        guard let name = settings.slot else { return finish(.lost("no slot was to be created")) }
+        return [.note(.slotCreated(name))] + send(.readSlot(name), .readingSlot)
+    }
+
+    /// Each timeline's history that the server is on, and of its ancestors those that are not here.
+    private mutating func historiesFrom(_ identity: ServerIdentity?) -> [ReplicationAction] {
+        guard let identity else { return finish(.lost("the upstream was not identified")) }
+        wantedHistories = identity.timeline.rawValue > 1 ? [identity.timeline] : []
+        return fetchNextHistory()
+    }
+
+    private mutating func historyFetched(_ timeline: TimelineID, _ row: [String?]) -> [ReplicationAction] {
+        guard row.count >= 2, row[0] == timeline.historyFileName, let text = row[1] else {
+            return finish(.lost("the upstream's history of timeline \(timeline) cannot be read"))
+        }
+        do {
+            let history = try TimelineHistory(timeline: timeline, text: text)
+            histories[timeline] = history
+            for ancestor in history.ancestors.reversed()
+            where ancestor.timeline.rawValue > 1 && histories[ancestor.timeline] == nil {
+                if !wantedHistories.contains(ancestor.timeline) { wantedHistories.append(ancestor.timeline) }
+            }
+        } catch {
+            return finish(.damaged("the upstream's history of timeline \(timeline): \(error)"))
+        }
+        state = .storingHistory(timeline)
+        return [.storeHistory(timeline, text: text)]
+    }
+
+    private mutating func fetchNextHistory() -> [ReplicationAction] {
+        if !wantedHistories.isEmpty {
+            let timeline = wantedHistories.removeFirst()
+            return send(.timelineHistory(timeline), .fetchingHistory(timeline))
+        }
+        return start()
+    }
+
+    private mutating func start() -> [ReplicationAction] {
+        if let upcoming { return open(upcoming) }
+        guard let identity, let segmentSize else { return finish(.lost("the upstream was not identified")) }
+        let history =
+            identity.timeline.rawValue > 1
+            ? histories[identity.timeline] : TimelineHistory(timeline: identity.timeline)
+        guard let history else {
+            return finish(.lost("the upstream does not give the history of its timeline \(identity.timeline)"))
+        }
+        let decision = StreamStart.decide(
+            position: position,
+            identity: identity,
+            slot: slot,
+            history: history,
+            segmentSize: segmentSize
+        )
+        switch decision {
+        case .failure(.aheadOfServer(let server, let ours)) where isStandby:
+            return finish(.lost("the upstream is a standby that has reached \(server), before our \(ours)"))
+        case .failure(let divergence):
+            return finish(.diverged(divergence))
+        case .success(let start):
+            if case .fork = start.kind, let ours = position?.recordEnd {
+                return [.note(.forked(start, ours: ours))] + open(start)
+            }
+            return open(start)
+        }
+    }
+
+    private mutating func open(_ start: StreamStart) -> [ReplicationAction] {
+        stream = start
+        upcoming = nil
+        expected = start.position
+        written = .invalid
+        recordEnd = start.durable ?? start.position
+        durable = start.durable
+        unsyncedSince = nil
+        let command = ReplicationCommand.startReplication(
+            slot: settings.slot,
+            position: start.position,
+            timeline: start.timeline
+        )
+        return [.openStream(start)] + send(command, .starting)
+    }
+
+    private mutating func serverError(sqlState: String?, message: String) -> [ReplicationAction] {
+        if case .fetchingHistory(let timeline) = state, sqlState == "58P01" {
+            // The file is gone upstream. For an ancestor that is a pity, for its own timeline we may have it.
+            return [.note(.historyMissing(timeline, message: message))] + fetchNextHistory()
+        }
+        if state == .starting, sqlState == "55000", let name = settings.slot, settings.recreatesSlot, !slotWasRecreated
+        {
+            // Invalidated (18 refuses such a slot at once). A new one helps if the WAL is still there.
+            upcoming = stream
+            return [.note(.slotInvalid(name, message: message))] + send(.dropSlot(name), .droppingSlot)
+        }
+        return finish(
+            ServerErrorClass.outcome(
+                sqlState: sqlState,
+                message: message,
+                command: lastCommand,
+                position: position?.recordEnd,
+                flushed: isStandby ? nil : identity?.flushed
+            )
+        )
+    }
+}
+
+// MARK: - Between two timelines
+
+extension ReplicationMachine {
+    private mutating func timelineEnded(_ row: [String?]) -> [ReplicationAction] {
+        guard let stream, row.count >= 2, let next = row[0].flatMap({ UInt32($0) }).map({ TimelineID($0) }),
+            let end = row[1].flatMap({ LSN($0) })
+        else { return finish(.lost("the upstream's next timeline cannot be read")) }
+        guard next > stream.timeline, end <= max(expected, durable ?? .invalid) else {
+            return finish(
+                .lost("the upstream's timeline \(next) cannot follow timeline \(stream.timeline) at \(end)")
+            )
+        }
+        state = .timelineEnded(next: next, at: end)
+        return [.note(.timelineEnded(stream.timeline, at: end, next: next)), .closeStream]
+    }
+
+    private mutating func follow(_ next: TimelineID, from end: LSN) -> [ReplicationAction] {
+        guard let segmentSize else { return finish(.lost("the upstream was not identified")) }
+        upcoming = StreamStart.fork(from: end, to: next, known: durable != nil, segmentSize: segmentSize)
+        wantedHistories = histories[next] == nil ? [next] : []
+        return fetchNextHistory()
+    }
+}
