@@ -1,4 +1,4 @@
-package import WALFormat
+internal import WALFormat
 
 // Inside COPY BOTH: data, keepalives, and when to reply.
 extension ReplicationMachine {

@@ -116,7 +116,8 @@ package struct ReplicationMachine: Sendable {
         case (.creatingSlot, .row): return slotCreated()
         case (.droppingSlot, .commandComplete): return createSlot()
         case (.fetchingHistory(let timeline), .row(let row)): return historyFetched(timeline, row)
-        case (.storingHistory(let timeline), .historyStored(timeline)): return fetchNextHistory()
+        case (.storingHistory(let timeline), .historyStored(let stored)) where timeline == stored:
+            return fetchNextHistory()
         case (.storingHistory, .historyRefused(let timeline)): return finish(.diverged(.otherHistory(timeline)))
         case (.starting, .copyStarted): return streamStarted(at: now)
         case (.streaming, .copyEnded):

@@ -80,7 +80,8 @@ package struct StreamStart: Equatable, Sendable {
     }
 
     /// The start on the timeline that follows one which ended at `end`.
-    package static func fork(from end: LSN, to timeline: TimelineID, known: Bool, segmentSize: SegmentSize) -> StreamStart
+    package static func fork(from end: LSN, to timeline: TimelineID, known: Bool, segmentSize: SegmentSize)
+        -> StreamStart
     {
         StreamStart(
             kind: .fork(end: end),
