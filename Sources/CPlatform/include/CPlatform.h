@@ -37,6 +37,7 @@ int pgarchive_clone_file(int from, int to);
 int64_t pgarchive_copy_range(int from, int to, int64_t offset, int64_t size);
 int64_t pgarchive_copy_sparse(int from, int to, int64_t size);
 int pgarchive_exclusive_bytes(int fd, uint64_t *bytes);
+int pgarchive_copy_nocow(int from, int to);
 int pgarchive_btrfs_defragment(int fd);
 
 // space.c

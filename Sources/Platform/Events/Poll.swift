@@ -25,7 +25,8 @@ package struct PollItem: Sendable {
 
 package enum Poll {
     /// Waits until one of the items is ready; what is ready, in the items' order, all empty when the time is over.
-    /// - Parameter timeoutMilliseconds: negative for no limit. Signals do not end the wait.
+    ///
+    /// A negative timeout means no limit. Signals do not end the wait.
     package static func wait(
         _ items: [PollItem],
         timeoutMilliseconds: Int32 = -1

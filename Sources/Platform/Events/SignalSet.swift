@@ -1,6 +1,8 @@
 import CPlatform
 
-/// Signals as something to poll. Block them before the first thread starts: threads inherit the mask.
+/// Signals as something to poll.
+///
+/// Block them before the first thread starts: threads inherit the mask.
 package enum SignalSet {
     package static func block(_ signals: [Int32]) throws(SystemError) {
         try checked(pgarchive_signal_block(signals, signals.count, true), "block signals")

@@ -17,8 +17,7 @@ package struct Descriptor: ~Copyable, Sendable {
         if raw >= 0 { Glibc.close(raw) }
     }
 
-    /// Opens `path` close-on-exec.
-    /// - Parameter flags: O_RDONLY, O_WRONLY | O_CREAT and so on; O_CLOEXEC is always added.
+    /// Opens `path`; O_CLOEXEC is always added to the flags.
     package static func open(_ path: String, _ flags: Int32, mode: UInt32 = 0o600) throws(SystemError) -> Descriptor {
         let raw = try checked(pgarchive_open(AT_FDCWD, path, flags, mode), "open", path)
         return Descriptor(owning: raw, path: path)

@@ -48,7 +48,9 @@ extension Descriptor {
         try checked(result, "write", path)
     }
 
-    /// `fsync`. After a failure the data is not durable, and a second call proves nothing.
+    /// Makes data and size durable (fsync).
+    ///
+    /// After a failure the data is not durable, and a second call proves nothing.
     package func sync() throws(SystemError) { try checked(pgarchive_fsync(raw), "sync", path) }
 
     /// `fdatasync`: the data and the size, not the times.

@@ -36,7 +36,9 @@ enum TemporaryCounter {
 }
 
 extension String {
-    /// Where `mark` occurs last. Bytewise, so that odd file names cannot confuse it.
+    /// Where `mark` occurs last.
+    ///
+    /// Bytewise, so that odd file names cannot confuse it.
     func lastRange(of mark: String) -> Range<String.Index>? {
         let bytes = Array(utf8)
         let wanted = Array(mark.utf8)

@@ -3,7 +3,9 @@ import Glibc
 
 package enum FileKind: Sendable, Hashable { case regular, directory, symbolicLink, other }
 
-/// Looking at files and directories. Symbolic links are not followed unless said so.
+/// Looking at files and directories.
+///
+/// Symbolic links are not followed unless said so.
 package enum FileTree {
     /// The whole content of a small file.
     /// - Throws: EFBIG when the file is larger than `limit` bytes.
@@ -32,7 +34,9 @@ package enum FileTree {
         return try descriptor.names().sorted()
     }
 
-    /// What is at `path`, nil when nothing is. A link is a link, wherever it leads.
+    /// What is at `path`, nil when nothing is.
+    ///
+    /// A link is a link, wherever it leads.
     package static func kind(_ path: String) throws(SystemError) -> FileKind? {
         var status = stat()
         if lstat(path, &status) != 0 {
@@ -68,7 +72,8 @@ package enum FileTree {
     }
 
     /// Makes a directory; one that is there already is fine.
-    /// - Parameter parents: also make what leads there.
+    ///
+    /// With `parents`, what leads there is made too.
     package static func makeDirectory(
         _ path: String,
         mode: UInt32 = 0o700,

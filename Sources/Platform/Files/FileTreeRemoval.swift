@@ -39,7 +39,9 @@ extension FileTree {
         try removal.empty(directory)
     }
 
-    /// Space that the files of a tree take on disk, in bytes. Files that vanish meanwhile do not count.
+    /// Space that the files of a tree take on disk, in bytes.
+    ///
+    /// Files that vanish meanwhile do not count.
     package static func byteCount(of path: String) throws(SystemError) -> UInt64 {
         var total: UInt64 = 0
         try TreeWalk.walk(path) { file throws(SystemError) in

@@ -31,8 +31,11 @@ package final class HeldLock: Sendable {
 
     /// Takes the lock.
     /// - Parameters:
-    ///   - wait: how long to wait for another holder, in seconds.
+    ///   - path: the lock's file, made if missing.
+    ///   - seconds: how long to wait for another holder, in seconds.
+    ///   - shared: together with other shared holders.
     ///   - description: what the holder does, shown to those who are refused.
+    /// - Returns: the lock, held until its `release`, its end or the process's.
     /// - Throws: `LockConflict` when it is held, `SystemError` otherwise.
     package static func acquire(
         _ path: String,

@@ -12,14 +12,18 @@ package struct ProcessIdentity: Codable, Hashable, Sendable {
         self.startTicks = startTicks
     }
 
-    /// The process that has this number now; nil when there is none. May be a zombie.
+    /// The process that has this number now; nil when there is none.
+    ///
+    /// It may be a zombie.
     package static func of(_ pid: Int32) -> ProcessIdentity? {
         ProcessStat.read(pid).map { ProcessIdentity(pid: pid, startTicks: $0.startTicks) }
     }
 
     package static func current() -> ProcessIdentity? { of(getpid()) }
 
-    /// Whether it still runs. A zombie does not, although `kill(pid, 0)` succeeds.
+    /// Whether it still runs.
+    ///
+    /// A zombie does not, although `kill(pid, 0)` succeeds.
     package var isAlive: Bool {
         guard let now = ProcessStat.read(pid) else { return false }
         return now.startTicks == startTicks && !now.isDead
@@ -42,7 +46,9 @@ package struct ProcessIdentity: Codable, Hashable, Sendable {
         return now.parent
     }
 
-    /// Waits for its end, also when it is no child of ours; whether it ended in time. A zombie has ended.
+    /// Waits for its end, also when it is no child of ours; whether it ended in time.
+    ///
+    /// A zombie has ended.
     package func waitForExit(timeoutSeconds: Double?) -> Bool {
         guard let handle = handle() else { return !isAlive }
         let deadline = Deadline(seconds: timeoutSeconds)
@@ -63,7 +69,9 @@ package struct ProcessIdentity: Codable, Hashable, Sendable {
         return true
     }
 
-    /// A pidfd of this very process: readable once it has ended. Nil when it is gone.
+    /// A pidfd of this very process: readable once it has ended.
+    ///
+    /// Nil when it is gone.
     package func handle() -> Descriptor? {
         let raw = pgarchive_pidfd_open(pid)
         guard raw >= 0 else { return nil }

@@ -2,11 +2,15 @@ import CPlatform
 import Glibc
 
 extension ProcessSpawn {
-    /// Runs a program to its end and collects what it writes. The request's output and error are replaced by pipes.
+    /// Runs a program to its end and collects what it writes.
+    ///
+    /// The request's output and error are replaced by pipes.
     /// - Parameters:
+    ///   - request: what to run.
     ///   - input: fed to its standard input; nil leaves the request's.
     ///   - outputLimit: bytes kept of output and of error, each; the rest is read and thrown away.
     ///   - timeoutSeconds: after that it is killed.
+    /// - Returns: how it ended and what it wrote.
     /// - Throws: ETIMEDOUT, or what prevented the start. A failing exit status is not an error here.
     package static func run(
         _ request: SpawnRequest,

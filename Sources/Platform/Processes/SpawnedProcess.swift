@@ -2,7 +2,9 @@ import CPlatform
 import Glibc
 import Synchronization
 
-/// A child of this process. Reaped by `wait` or `poll`, and by nobody else.
+/// A child of this process.
+///
+/// Reaped by `wait` or `poll`, and by nobody else.
 package final class SpawnedProcess: Sendable {
     package let pid: Int32
     private let handle: Descriptor
@@ -19,7 +21,9 @@ package final class SpawnedProcess: Sendable {
     /// Nil when it has been reaped.
     package var identity: ProcessIdentity? { ended.withLock { $0 == nil ? ProcessIdentity.of(pid) : nil } }
 
-    /// Waits for its end and reaps it. Gives the same answer again.
+    /// Waits for its end and reaps it.
+    ///
+    /// Gives the same answer again.
     package func wait() -> ProcessStatus {
         while true {
             // Waited for outside of the lock, so that others can look or send signals meanwhile.

@@ -8,9 +8,9 @@ package final class OwnedThread: Sendable {
     private let joined = Mutex(false)
     private let finished: FinishedFlag
 
-    /// Starts `body` on a thread of its own.
-    /// - Parameter name: the kernel keeps the first 15 bytes.
-    /// - Throws: EAGAIN when the system has no room for another thread.
+    /// Starts `body` on a thread of its own; the kernel keeps 15 bytes of the name.
+    ///
+    /// Throws EAGAIN when the system has no room for another thread.
     package static func start(name: String, body: @escaping @Sendable () -> Void) throws(SystemError) -> OwnedThread {
         let finished = FinishedFlag()
         let work = Unmanaged.passRetained(ThreadWork(name: name, finished: finished, body: body))

@@ -1,7 +1,7 @@
 import Glibc
 
 package enum SystemClock {
-    /// Wall clock, microseconds since 1970 UTC. May step.
+    /// Wall clock, microseconds since 1970 UTC; may step.
     package static func now() -> Int64 {
         var time = timespec()
         clock_gettime(CLOCK_REALTIME, &time)

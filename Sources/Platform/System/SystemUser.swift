@@ -27,9 +27,10 @@ package struct SystemUser: Sendable, Hashable {
 
     package static var isRoot: Bool { geteuid() == 0 }
 
-    /// Makes this process, for good, one of this user: groups, ids, HOME, USER and LOGNAME, and a directory that the
-    /// user can be in. Nothing to do, and no error, when it is already.
-    /// - Throws: EPERM when not root.
+    /// Makes this process, for good, one of this user.
+    ///
+    /// Sets groups, ids, HOME, USER and LOGNAME, and leaves a directory that the user cannot be in. Nothing to do, and
+    /// no error, when it is the user already; EPERM when not root.
     package func become() throws(SystemError) {
         guard getuid() != uid || geteuid() != uid || getgid() != gid || getegid() != gid else { return }
         try checked(pgarchive_become(uid, gid, groups, groups.count), "become", name)
