@@ -15,6 +15,8 @@ package struct ContainerPaths: Hashable, Sendable {
     package var walArchive: String { "\(root)/wal_archive" }
 
     package var standby: String { "\(root)/standby" }
+    /// The user's own settings for the standby, which may not exist.
+    package var standbyExtra: String { "\(root)/standby.conf" }
     package var standbyTree: ServerTree { ServerTree(root: standby) }
 
     package var snapshots: String { "\(root)/snapshots" }
@@ -25,6 +27,7 @@ package struct ContainerPaths: Hashable, Sendable {
 
     package var log: String { "\(root)/log" }
     package var receiverLog: String { "\(log)/wal_archive.log" }
+    package var standbyLog: String { "\(log)/standby" }
     package var supervisorLog: String { "\(log)/supervisor.log" }
     package func cronLog(_ job: String) -> String { "\(log)/cron_\(job).log" }
 

@@ -1,0 +1,25 @@
+/// What people edit (`pgarchive.toml`); every key has a default.
+package struct Settings: Hashable, Sendable {
+    /// Connection to the upstream for SQL; empty: local connection with libpq's defaults.
+    package var upstream = ""
+    /// Connection for replication; empty: `upstream` with `user=replication`.
+    package var upstreamReplication = ""
+    package var slot = ""
+    /// Commits upstream may wait for this archive: every record is fsynced and reported at once.
+    package var walSynchronous = false
+    /// shared_buffers of the standby; empty: an eighth of the memory, at most 1 GB.
+    package var standbySharedBuffers = ""
+    /// Libraries the standby and the clones must load to replay (those with resource managers of their own).
+    package var preloadLibraries = ""
+    /// WAL that a new snapshot may leave a clone to replay when upstream's last checkpoint is older; in bytes.
+    package var snapshotDebtBytes: UInt64 = 256 << 20
+    /// As `date --date` understands it: how far back any moment stays reachable.
+    package var expireDate = "1 week ago"
+    /// Usable snapshots that expiry always leaves.
+    package var keepMinimum = 2
+    package var clonePorts: ClosedRange<Int> = 5500...5599
+    /// shared_buffers of a clone; empty: an eighth of the memory, at most 2 GB. Taken only as touched.
+    package var cloneSharedBuffers = ""
+
+    package init() {}
+}

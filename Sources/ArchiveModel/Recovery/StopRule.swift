@@ -1,0 +1,77 @@
+package import WALFormat
+
+/// Finds the exact position at which recovery to a target must end, fed with the records in WAL order.
+///
+/// The rules are PostgreSQL's (`recoveryStopsBefore`, xlogrecovery.c): a time is compared with commit and abort
+/// records only, and recovery ends before the first of them that is later.
+package struct StopRule: Sendable {
+    package let target: Target
+    /// The end of the last record that belongs to the target.
+    package private(set) var stop: LSN
+    /// The last commit included, and the first commit or abort left out.
+    package private(set) var lastCommit: (time: PostgresTime, transactionID: UInt32)?
+    package private(set) var firstLeftOut: (time: PostgresTime, start: LSN)?
+    /// The newest commit or abort time seen, whether included or not.
+    package private(set) var newestTime: PostgresTime?
+    /// A commit time went backwards by more than a second within what was read: a time is then not one moment only.
+    package private(set) var clockSteppedBack = false
+    package private(set) var parameters: HotStandbyParameters?
+    /// A record that would make a server leave its directory when replayed.
+    package private(set) var tablespace: (path: String, start: LSN)?
+    package private(set) var isSettled = false
+
+    /// - Parameter start: the position at which reading begins, a record's start.
+    package init(target: Target, start: LSN) {
+        self.target = target
+        self.stop = start
+    }
+
+    /// Takes the next record; returns false when the target's end has been found.
+    package mutating func visit(_ record: WALRecord, event: WALEvent?) -> Bool {
+        guard !isSettled else { return false }
+        if case .lsn(let position) = target, record.end > position {
+            isSettled = true
+            return false
+        }
+        if let event, !visit(event, record: record) {
+            isSettled = true
+            return false
+        }
+        stop = record.end
+        return true
+    }
+
+    private mutating func visit(_ event: WALEvent, record: WALRecord) -> Bool {
+        switch event {
+        case .commit(let transaction):
+            guard includes(transaction.time, record) else { return false }
+            lastCommit = (transaction.time, transaction.transactionID)
+        case .abort(let transaction):
+            return includes(transaction.time, record)
+        case .parameterChange(let change):
+            let values = HotStandbyParameters(
+                maxConnections: change.maxConnections,
+                maxWorkerProcesses: change.maxWorkerProcesses,
+                maxWALSenders: change.maxWALSenders,
+                maxPreparedTransactions: change.maxPreparedTransactions,
+                maxLocksPerTransaction: change.maxLocksPerTransaction
+            )
+            parameters = parameters.map { $0.raised(to: values) } ?? values
+        case .tablespaceCreate(_, let path) where !path.isEmpty && tablespace == nil:
+            tablespace = (path, record.start)
+        default:
+            break
+        }
+        return true
+    }
+
+    private mutating func includes(_ time: PostgresTime, _ record: WALRecord) -> Bool {
+        if let newest = newestTime, time.rawValue < newest.rawValue - 1_000_000 { clockSteppedBack = true }
+        newestTime = max(newestTime ?? time, time)
+        if case .time(let wanted) = target, time > wanted {
+            firstLeftOut = (time, record.start)
+            return false
+        }
+        return true
+    }
+}
