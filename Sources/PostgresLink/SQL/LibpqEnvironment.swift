@@ -1,0 +1,32 @@
+internal import CLibpq
+@preconcurrency internal import Glibc
+
+/// Keeps libpq's environment variables of the caller's shell away from every connection.
+package enum LibpqEnvironment {
+    /// Unsets each PG* variable of this process, except pgarchive's own (`PGARCHIVE`, `PGARCHIVE_…`).
+    ///
+    /// To be called at the start, before there is a second thread: the environment is not guarded by a lock.
+    package static func clear() {
+        for name in names() where isLibpq(name) {
+            unsetenv(name)
+        }
+    }
+
+    /// True of a variable which libpq or a PostgreSQL tool would read.
+    package static func isLibpq(_ name: String) -> Bool {
+        name.hasPrefix("PG") && name != "PGARCHIVE" && !name.hasPrefix("PGARCHIVE_")
+    }
+
+    private static func names() -> [String] {
+        var names: [String] = []
+        // Null after clearenv(3), which the imported type does not say.
+        let start: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>? = environ
+        guard var entry = start else { return [] }
+        while let text = entry.pointee {
+            let assignment = String(cString: text)
+            names.append(String(assignment.prefix { $0 != "=" }))
+            entry += 1
+        }
+        return names
+    }
+}
