@@ -1,4 +1,5 @@
 internal import CLibpq
+internal import Platform
 
 /// Opens libpq connections with a limit of time for each host.
 package enum ConnectionAttempt {
@@ -88,7 +89,7 @@ package enum ConnectionAttempt {
         var state = PGRES_POLLING_WRITING
         if PQstatus(connection) == CONNECTION_BAD { throw failure(of: connection) }
         while true {
-            let direction: Socket.Direction = state == PGRES_POLLING_READING ? .reading : .writing
+            let direction: PollEvents = state == PGRES_POLLING_READING ? .readable : .writable
             guard Socket.wait(PQsocket(connection), for: direction, until: deadline) else {
                 throw LinkError(.timedOut, "no answer from \(whereTo(connection))")
             }

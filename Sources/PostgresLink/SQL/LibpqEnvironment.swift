@@ -7,7 +7,7 @@ package enum LibpqEnvironment {
     ///
     /// To be called at the start, before there is a second thread: the environment is not guarded by a lock.
     package static func clear() {
-        for name in names() where isLibpq(name) {
+        for name in current().keys where isLibpq(name) {
             unsetenv(name)
         }
     }
@@ -17,16 +17,19 @@ package enum LibpqEnvironment {
         name.hasPrefix("PG") && name != "PGARCHIVE" && !name.hasPrefix("PGARCHIVE_")
     }
 
-    private static func names() -> [String] {
-        var names: [String] = []
+    /// This process's environment.
+    package static func current() -> [String: String] {
+        var variables: [String: String] = [:]
         // Null after clearenv(3), which the imported type does not say.
         let start: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>? = environ
-        guard var entry = start else { return [] }
+        guard var entry = start else { return [:] }
         while let text = entry.pointee {
             let assignment = String(cString: text)
-            names.append(String(assignment.prefix { $0 != "=" }))
+            if let end = assignment.firstIndex(of: "=") {
+                variables[String(assignment[..<end])] = String(assignment[assignment.index(after: end)...])
+            }
             entry += 1
         }
-        return names
+        return variables
     }
 }

@@ -1,4 +1,5 @@
 internal import CLibpq
+internal import Platform
 
 /// One libpq connection for SQL, or for commands of the replication protocol (`ConnectionString.forReplication`).
 ///
@@ -81,7 +82,7 @@ package final class SQLConnection {
         guard let connection else { throw LinkError(.unreachable, "the connection is closed") }
         try send(sql, parameters, over: connection)
         let limit = timeoutSeconds ?? statementTimeoutSeconds
-        return try collect(from: connection, deadline: limit.map { Deadline(seconds: $0) })
+        return try collect(from: connection, deadline: Deadline(seconds: limit))
     }
 
     /// Runs statements of which no rows are wanted.
@@ -110,7 +111,7 @@ package final class SQLConnection {
     }
 
     /// Reads results until there are no more, so that the connection can be used again whatever happened.
-    private func collect(from connection: OpaquePointer, deadline: Deadline?) throws(LinkError) -> [[String?]] {
+    private func collect(from connection: OpaquePointer, deadline: Deadline) throws(LinkError) -> [[String?]] {
         var rows: [[String?]] = []
         var failure: LinkError?
         while true {
@@ -136,11 +137,11 @@ package final class SQLConnection {
         return rows
     }
 
-    private func awaitResult(_ connection: OpaquePointer, _ deadline: Deadline?) throws(LinkError) {
+    private func awaitResult(_ connection: OpaquePointer, _ deadline: Deadline) throws(LinkError) {
         var deadline = deadline
         var isCancelled = false
         while PQisBusy(connection) == 1 {
-            guard Socket.wait(PQsocket(connection), for: .reading, until: deadline) else {
+            guard Socket.wait(PQsocket(connection), for: .readable, until: deadline) else {
                 if isCancelled {
                     close()
                     throw LinkError(.timedOut, "the server answers neither the statement nor its cancellation")
