@@ -1,0 +1,112 @@
+"""A throwaway PostgreSQL, and the small things that both comparisons need."""
+import ctypes
+import ctypes.util
+import glob
+import os
+import pwd
+import statistics
+import subprocess
+import time
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+PROGRAM = os.path.join(ROOT, ".build", "release", "pgarchive")
+BIN = sorted(glob.glob("/usr/lib/postgresql/*/bin"), key=lambda path: int(path.split("/")[4]))[-1]
+OWNER = "postgres" if os.getuid() == 0 else pwd.getpwuid(os.getuid()).pw_name
+CLEAN = {key: value for key, value in os.environ.items() if not key.startswith("PG")}
+
+
+def command(arguments, owner=False, check=True, **more):
+    """Runs a program, as the servers' owner when asked; its output is only shown when it fails."""
+    if owner and os.getuid() == 0:
+        arguments = ["runuser", "-u", OWNER, "--"] + arguments
+    more.setdefault("env", CLEAN)
+    done = subprocess.run(arguments, stdin=subprocess.DEVNULL, capture_output=True, text=True, cwd="/", **more)
+    if check and done.returncode != 0:
+        raise SystemExit(f"{' '.join(arguments)}\nended with {done.returncode}\n{done.stdout}{done.stderr}")
+    return done
+
+
+def owned_directory(path):
+    os.makedirs(path, exist_ok=True)
+    if os.getuid() == 0:
+        user = pwd.getpwnam(OWNER)
+        os.chown(path, user.pw_uid, user.pw_gid)
+    return path
+
+
+class Upstream:
+    def __init__(self, place, settings=None):
+        self.place = owned_directory(place)
+        self.data = os.path.join(place, "data")
+        command([BIN + "/initdb", "-D", self.data, "-U", "postgres", "-A", "trust", "--no-locale", "-E", "UTF8"], True)
+        wanted = {
+            "listen_addresses": "''", "unix_socket_directories": f"'{place}'", "shared_buffers": "'256MB'",
+            "max_wal_size": "'16GB'", "checkpoint_timeout": "'1h'", "wal_keep_size": "'16GB'",
+            "synchronous_commit": "off", "autovacuum": "off", **(settings or {}),
+        }
+        with open(os.path.join(self.data, "postgresql.auto.conf"), "a", encoding="utf-8") as file:
+            file.writelines(f"{key} = {value}\n" for key, value in wanted.items())
+        command([BIN + "/pg_ctl", "-D", self.data, "-l", place + "/log", "-w", "start"], True)
+
+    @property
+    def connection(self):
+        return f"host={self.place} user=postgres dbname=postgres"
+
+    def sql(self, text):
+        arguments = [BIN + "/psql", "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-d", self.connection, "-c", text]
+        return command(arguments).stdout.strip()
+
+    def pgbench(self, *arguments):
+        command([BIN + "/pgbench", "-h", self.place, "-U", "postgres", *arguments, "postgres"])
+
+    def stop(self):
+        command([BIN + "/pg_ctl", "-D", self.data, "-m", "immediate", "-w", "stop"], True, check=False)
+
+
+class Asker:
+    """libpq by itself: psql's own start would be half of what is measured."""
+
+    def __init__(self):
+        self.library = ctypes.CDLL(ctypes.util.find_library("pq"))
+        self.library.PQconnectdb.restype = ctypes.c_void_p
+        self.library.PQexec.restype = ctypes.c_void_p
+        self.library.PQgetvalue.restype = ctypes.c_char_p
+
+    def ask(self, connection, query):
+        """The first value of the answer, or None when nobody answers."""
+        pq = self.library
+        link = ctypes.c_void_p(pq.PQconnectdb(connection.encode()))
+        try:
+            if pq.PQstatus(link) != 0:
+                return None
+            result = ctypes.c_void_p(pq.PQexec(link, query.encode()))
+            answered = pq.PQresultStatus(result) == 2 and pq.PQntuples(result) > 0
+            value = pq.PQgetvalue(result, 0, 0).decode() if answered else None
+            pq.PQclear(result)
+            return value
+        finally:
+            pq.PQfinish(link)
+
+    def times(self, connection, begin, give_up=300):
+        """Seconds since `begin` until the first answer, and until it accepts writes."""
+        reads = None
+        while time.monotonic() - begin < give_up:
+            answer = self.ask(connection, "select pg_is_in_recovery()")
+            if answer is not None and reads is None:
+                reads = time.monotonic() - begin
+            if answer == "f":
+                return reads, time.monotonic() - begin
+            time.sleep(0.002)
+        raise SystemExit(f"no writable server at {connection} after {give_up} s")
+
+
+def table(title, unit, samples, reference, higher_is_better):
+    """Medians, ranges, and each contender's ratio to the reference within the same round."""
+    print(f"\n{title}")
+    width = max(len(name) for name in samples)
+    for name, values in samples.items():
+        ratios = [(value / base) if higher_is_better else (base / value)
+                  for value, base in zip(values, samples[reference])]
+        print(f"  {name:<{width}}  {statistics.median(values):9.2f} {unit}  "
+              f"({min(values):.2f} to {max(values):.2f})  x{statistics.median(ratios):.2f}")
+    print(f"  (median, range, and how many times as good as '{reference}', median of the rounds)")
