@@ -34,8 +34,9 @@ def fill(upstream, segments):
     while int(upstream.sql("select pg_current_wal_lsn() - '0/0'")) - start < segments * 16777216:
         upstream.pgbench("-n", "-N", "-c", "4", "-T", "2")
     upstream.sql("select pg_switch_wal()")
-    upstream.sql("checkpoint")
-    return upstream.sql("select pg_current_wal_lsn()")
+    end = upstream.sql("select pg_current_wal_lsn()")
+    upstream.sql("checkpoint")  # pg_receivewal only stops at what lies beyond the end
+    return end
 
 
 def catch_up(upstream, place, tool, mode, end):
