@@ -8,7 +8,7 @@ enum HumanText {
         if count < 1024 { return "\(count) B" }
         var value = Double(count)
         var unit = "B"
-        for next in ["kB", "MB", "GB", "TB", "PB"] where value >= 1023.95 {
+        for next in ["kB", "MB", "GB", "TB", "PB"] where value >= 1023.5 {
             value /= 1024
             unit = next
         }

@@ -8,7 +8,9 @@ enum Session {
         // A reader that goes away is an error of the write, not a reason to die in the middle of work.
         signal(SIGPIPE, SIG_IGN)
         do {
-            var command = try PgArchive.parseAsRoot(GlobalOptions.moved(behindVerb: arguments))
+            let arguments = GlobalOptions.moved(behindVerb: arguments)
+            try CommandTree.check(arguments)
+            var command = try PgArchive.parseAsRoot(arguments)
             try command.run()
             try StandardOutput.finish()
             return 0

@@ -1,0 +1,44 @@
+import ArchiveModel
+import Glibc
+import Platform
+
+/// Programs that take over the terminal: psql, a pager, a browser of logs.
+enum Handover {
+    /// Runs a program on this terminal to its end and gives its exit code, 128 + N when signal N ended it.
+    ///
+    /// Keys such as Ctrl-C reach both; the program decides what they mean, so they are ignored here meanwhile.
+    static func run(_ executable: String, _ arguments: [String], environment: [String: String], input: SpawnStream)
+        throws -> Int32
+    {
+        let keys = [SIGINT, SIGQUIT].map { ($0, signal($0, SIG_IGN)) }
+        defer { for (number, before) in keys { signal(number, before) } }
+        let process = try ProcessSpawn.spawn(
+            SpawnRequest(
+                executable: executable,
+                arguments: arguments,
+                environment: environment,
+                standardInput: input,
+                standardOutput: .inherit,
+                standardError: .inherit
+            )
+        )
+        switch process.wait() {
+        case .exited(let code): return code
+        case .signalled(let number): return 128 + number
+        }
+    }
+
+    /// This process's environment.
+    static var environment: [String: String] {
+        var result: [String: String] = [:]
+        var entry = environ
+        while let pointer = entry.pointee {
+            let text = String(cString: pointer)
+            if let equals = text.firstIndex(of: "=") {
+                result[String(text[..<equals])] = String(text[text.index(after: equals)...])
+            }
+            entry = entry.advanced(by: 1)
+        }
+        return result
+    }
+}
