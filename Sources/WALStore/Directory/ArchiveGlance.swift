@@ -1,0 +1,79 @@
+import Glibc
+import Platform
+import WALFormat
+
+/// The newest of everything in an archive, by names alone: cheap enough for each look of a waiting fetch.
+struct ArchiveGlance {
+    /// The highest timeline of any segment, partial or not, or history file.
+    private(set) var newestTimeline: TimelineID?
+    /// The last complete segment of each timeline.
+    private(set) var lastComplete: [TimelineID: SegmentName] = [:]
+
+    init(_ directory: String) throws {
+        guard let stream = opendir(directory) else {
+            throw SystemError(call: "list", errno: errno, path: directory)
+        }
+        defer { closedir(stream) }
+        // The newest name of each timeline as text: names of one length sort as their addresses.
+        var last: [UInt32: [UInt8]] = [:]
+        var newest: UInt32 = 0
+        while true {
+            errno = 0
+            guard let entry = readdir(stream) else {
+                guard errno == 0 else { throw SystemError(call: "list", errno: errno, path: directory) }
+                break
+            }
+            withUnsafeBytes(of: &entry.pointee.d_name) { space in
+                let name = space.prefix { $0 != 0 }
+                guard let kind = Kind(name), let timeline = Self.timeline(name) else { return }
+                newest = max(newest, timeline)
+                guard kind == .complete else { return }
+                let digits = name.prefix(24)
+                if let known = last[timeline], !known.lexicographicallyPrecedes(digits) { return }
+                last[timeline] = Array(digits)
+            }
+        }
+        newestTimeline = newest > 0 ? TimelineID(newest) : nil
+        for (timeline, digits) in last {
+            lastComplete[TimelineID(timeline)] = SegmentName(String(decoding: digits, as: UTF8.self))
+        }
+    }
+
+    /// The number of the last complete segment of a timeline.
+    func lastNumber(of timeline: TimelineID, size: SegmentSize) -> UInt64? {
+        lastComplete[timeline]?.number(size: size)
+    }
+
+    private enum Kind {
+        case complete
+        case partial
+        case history
+
+        init?(_ name: Slice<UnsafeRawBufferPointer>) {
+            switch name.count {
+            case 24: self = .complete
+            case 28 where name.dropFirst(24).elementsEqual(".zst".utf8): self = .complete
+            case 32 where name.dropFirst(24).elementsEqual(".partial".utf8): self = .partial
+            case 16 where name.dropFirst(8).elementsEqual(".history".utf8):
+                self = .history
+                return
+            default: return nil
+            }
+            guard name.prefix(24).allSatisfy({ (0x30...0x39).contains($0) || (0x41...0x46).contains($0) }) else {
+                return nil
+            }
+        }
+    }
+
+    private static func timeline(_ name: Slice<UnsafeRawBufferPointer>) -> UInt32? {
+        var value: UInt32 = 0
+        for byte in name.prefix(8) {
+            switch byte {
+            case 0x30...0x39: value = value << 4 | UInt32(byte &- 0x30)
+            case 0x41...0x46: value = value << 4 | UInt32(byte &- 0x41 &+ 10)
+            default: return nil
+            }
+        }
+        return value > 0 ? value : nil
+    }
+}

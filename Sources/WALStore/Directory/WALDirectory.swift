@@ -1,0 +1,122 @@
+import Glibc
+import Platform
+package import WALFormat
+
+/// A WAL archive: a directory of segments and timeline histories. Its files are all the truth there is.
+///
+/// Others add, complete, compress and remove files at any time; what is looked for by its segment's name is found
+/// under whatever file name it has at that moment.
+package struct WALDirectory: Sendable {
+    package let path: String
+    package let segmentSize: SegmentSize
+
+    package init(_ path: String, segmentSize: SegmentSize) {
+        self.path = path
+        self.segmentSize = segmentSize
+    }
+
+    package init(path: String, segmentSize: SegmentSize) {
+        self.init(path, segmentSize: segmentSize)
+    }
+
+    package func path(of segment: StoredSegment) -> String { FilePath.join(path, segment.fileName) }
+
+    package func historyPath(of timeline: TimelineID) -> String { FilePath.join(path, timeline.historyFileName) }
+
+    /// Everything in the directory; files that vanish meanwhile are left out.
+    package func list() throws -> ArchiveListing {
+        var entries: [(name: String, bytes: UInt64)] = []
+        for name in try FileTree.list(path) {
+            guard let bytes = try fileBytes(name) else { continue }
+            entries.append((name, bytes))
+        }
+        return ArchiveListing(entries)
+    }
+
+    /// The file that holds a segment now: complete if there is one, else partial; nil when there is none.
+    package func locate(_ name: SegmentName) throws -> StoredSegment? {
+        // A second look finds what was completed, and so renamed, during the first.
+        for _ in 0..<2 {
+            for form in StoredSegment.Form.allCases {
+                guard let bytes = try fileBytes("\(name)\(form.suffix)") else { continue }
+                return StoredSegment(name: name, form: form, bytes: bytes)
+            }
+        }
+        return nil
+    }
+
+    /// A reader of a segment, in whatever form it is found.
+    ///
+    /// - Parameter completeOnly: a partial file counts as absent.
+    /// - Returns: nil when the archive does not have it.
+    package func open(_ name: SegmentName, completeOnly: Bool = false) throws -> SegmentReader? {
+        // Each round but the first means that the file was renamed or removed since it was located.
+        for _ in 0..<8 {
+            guard let stored = try locate(name), stored.form.isComplete || !completeOnly else { return nil }
+            do {
+                return try reader(of: stored)
+            } catch let error as SystemError where error.isNotFound {
+                continue
+            }
+        }
+        return nil
+    }
+
+    /// A reader of this very file.
+    package func reader(of segment: StoredSegment) throws -> SegmentReader {
+        guard let start = segment.name.start(size: segmentSize) else { throw StoreError.notFound(segment.name) }
+        return try SegmentReader(segment, path: path(of: segment), start: start)
+    }
+
+    /// A segment's content, decompressed: all of a complete one, what is there of a partial one.
+    ///
+    /// - Throws: `StoreError.wrongSize` for a complete one that is not of the segment size.
+    package func bytes(of segment: StoredSegment) throws -> SegmentBytes {
+        guard let reader = try openAgain(segment) else { throw StoreError.notFound(segment.name) }
+        let wanted = Int(segmentSize.bytes)
+        let bytes = try SegmentBytes(reader, capacity: wanted)
+        if reader.stored.form.isComplete, bytes.count != wanted {
+            throw StoreError.wrongSize(path: reader.path, bytes: UInt64(bytes.count), expected: segmentSize.bytes)
+        }
+        return bytes
+    }
+
+    private func openAgain(_ segment: StoredSegment) throws -> SegmentReader? {
+        do {
+            return try reader(of: segment)
+        } catch let error as SystemError where error.isNotFound {
+            return try open(segment.name)
+        }
+    }
+
+    /// Removes a segment in all its complete forms, durably; a partial file stays. Absence is fine.
+    ///
+    /// - Returns: the bytes that the files had.
+    @discardableResult
+    package func remove(_ name: SegmentName) throws -> UInt64 {
+        var freed: UInt64 = 0
+        // The compressed form goes last: while anything is left of the segment, it is whole.
+        for form in [StoredSegment.Form.plain, .zstd] {
+            let fileName = "\(name)\(form.suffix)"
+            guard let bytes = try fileBytes(fileName) else { continue }
+            try DurableFile.remove(FilePath.join(path, fileName))
+            freed &+= bytes
+        }
+        return freed
+    }
+
+    /// Removes this very file, durably.
+    package func remove(_ segment: StoredSegment) throws {
+        try DurableFile.remove(path(of: segment))
+    }
+
+    private func fileBytes(_ name: String) throws -> UInt64? {
+        do throws(SystemError) {
+            let status = try FileTree.status(FilePath.join(path, name))
+            return UInt64(max(0, status.bytes))
+        } catch {
+            guard error.isNotFound else { throw error }
+            return nil
+        }
+    }
+}

@@ -1,0 +1,45 @@
+package import ArchiveModel
+package import WALFormat
+
+/// What one restore_command asks for: all that fetch knows, no settings are read.
+package struct FetchRequest: Sendable {
+    /// The WAL archive's directory.
+    package var archive: String
+    /// `%f`: the name that PostgreSQL wants.
+    package var name: String
+    /// `%p`: where PostgreSQL wants it, relative to its working directory.
+    package var target: String
+    /// Nil: taken from the segments themselves.
+    package var segmentSize: SegmentSize?
+    /// The timelines that may be served; nil serves all.
+    package var path: TimelinePath?
+    /// The archive ends here for this caller; always the end of a record.
+    package var until: LSN?
+    /// The standby's form: waits for the next segment, holds before what must not be replayed.
+    package var waits: Bool
+    package var systemIdentifier: UInt64?
+    /// Where the standby's form says why it stands still.
+    package var holdFile: String?
+
+    package init(
+        archive: String,
+        name: String,
+        target: String,
+        segmentSize: SegmentSize? = nil,
+        path: TimelinePath? = nil,
+        until: LSN? = nil,
+        waits: Bool = false,
+        systemIdentifier: UInt64? = nil,
+        holdFile: String? = nil
+    ) {
+        self.archive = archive
+        self.name = name
+        self.target = target
+        self.segmentSize = segmentSize
+        self.path = path
+        self.until = until
+        self.waits = waits
+        self.systemIdentifier = systemIdentifier
+        self.holdFile = holdFile
+    }
+}

@@ -1,0 +1,72 @@
+import Glibc
+import Platform
+
+/// Waits for the archive to change, and notices whatever must end a waiting restore_command.
+///
+/// PostgreSQL cannot interrupt a restore_command other than by signals that it takes for a shutdown. So promotion is
+/// seen by the `promote` file in the working directory (the data directory), and a dead server by its end: the parent
+/// is the process that runs the command, or a shell between; the session's leader is the process itself in any case,
+/// as each of PostgreSQL's children begins a session.
+final class FetchWait {
+    enum Wake {
+        case archiveChanged
+        case promoted
+        case orphaned
+        case timeIsOver
+    }
+
+    private static let promoteFile = "promote"
+    /// Filesystems that report nothing are looked at as often as this.
+    private static let lookMilliseconds: Int32 = 1000
+
+    private let watch: FileWatch
+    private let archive: String
+    private let guardians: [Int32]
+    private var isOrphan = false
+
+    /// Watches from now on: what is looked at afterwards cannot change unseen.
+    init(archive: String) throws(SystemError) {
+        self.archive = archive
+        watch = try FileWatch()
+        try watch.add(archive, [.movedTo, .created, .closedAfterWriting])
+        try watch.add(".", [.movedTo, .created])
+        var handles: [Int32] = []
+        for pid in Set([getppid(), getsid(0)]) where pid > 1 && pid != getpid() {
+            if let handle = ProcessIdentity.of(pid)?.handle() {
+                handles.append(handle.release())
+            } else if pid == getppid() || getppid() == 1 {
+                isOrphan = true
+            }
+        }
+        guardians = handles
+    }
+
+    deinit {
+        for handle in guardians { close(handle) }
+    }
+
+    /// Waits for something to do.
+    ///
+    /// - Parameter archiveMatters: false sits out the time whatever happens in the archive.
+    func next(until deadline: Deadline, archiveMatters: Bool = true) throws(SystemError) -> Wake {
+        while true {
+            if isOrphan { return .orphaned }
+            if FileTree.exists(Self.promoteFile) { return .promoted }
+            if deadline.hasPassed { return .timeIsOver }
+            let items = [PollItem(watch.raw)] + guardians.map { PollItem($0) }
+            let ready = try Poll.wait(
+                items,
+                timeoutMilliseconds: min(deadline.millisecondsLeft, Self.lookMilliseconds)
+            )
+            if ready.dropFirst().contains(where: { !$0.isEmpty }) {
+                isOrphan = true
+            } else if ready.allSatisfy(\.isEmpty) {
+                if archiveMatters { return deadline.hasPassed ? .timeIsOver : .archiveChanged }
+            } else {
+                let events = try watch.read()
+                let changed = events.contains { $0.watchedPath == archive || $0.events.contains(.overflowed) }
+                if changed, archiveMatters { return .archiveChanged }
+            }
+        }
+    }
+}
