@@ -34,7 +34,7 @@ final class FetchWait {
         for pid in Set([getppid(), getsid(0)]) where pid > 1 && pid != getpid() {
             if let handle = ProcessIdentity.of(pid)?.handle() {
                 handles.append(handle.release())
-            } else if pid == getppid() || getppid() == 1 {
+            } else if pid == getppid() || getppid() == 1 || ProcessIdentity.of(pid) != nil {
                 isOrphan = true
             }
         }

@@ -1,5 +1,5 @@
 import Glibc
-package import Platform
+import Platform
 package import WALFormat
 
 /// Reads a stored segment from its first byte on, in whatever form it is stored, with a bounded amount of memory.

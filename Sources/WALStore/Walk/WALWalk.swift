@@ -18,6 +18,8 @@ package enum WalkEnd: Hashable, Sendable {
 
 /// Walks the records of an archive in order, across segments and timelines, in whatever form they are stored.
 package struct WALWalk {
+    package typealias End = WalkEnd
+
     private let directory: WALDirectory
     private let expectation: SegmentScanner.Expectation
 

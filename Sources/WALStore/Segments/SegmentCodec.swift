@@ -62,9 +62,9 @@ extension WALDirectory {
             try withSegmentBuffer { right in
                 while true {
                     let count = try original.read(into: left)
-                    guard try written.read(into: right) == count,
-                        count == 0 || memcmp(left.baseAddress, right.baseAddress, count) == 0
-                    else { throw StoreError.differsAfterWrite(path: compressed) }
+                    guard try written.read(into: right) == count, left.prefix(count).sameBytes(as: right) else {
+                        throw StoreError.differsAfterWrite(path: compressed)
+                    }
                     if count == 0 { return }
                 }
             }
@@ -101,7 +101,9 @@ private final class Compression {
                     while !isDone {
                         var output = ZSTD_outBuffer(dst: space.baseAddress, size: space.count, pos: 0)
                         let left = try check(ZSTD_compressStream2(context, &output, &input, directive))
-                        try file.writeAll(UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(space)[..<output.pos]))
+                        try file.writeAll(
+                            UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(space)[..<output.pos])
+                        )
                         isDone = count == 0 ? left == 0 : input.pos == input.size
                     }
                     if count == 0 { return }
@@ -116,5 +118,15 @@ private final class Compression {
             throw StoreError.badCompression(path: path, reason: String(cString: ZSTD_getErrorName(result)))
         }
         return result
+    }
+}
+
+extension Slice<UnsafeMutableRawBufferPointer> {
+    /// Whether `other` begins with these bytes.
+    fileprivate func sameBytes(as other: UnsafeMutableRawBufferPointer) -> Bool {
+        guard let left = UnsafeMutableRawBufferPointer(rebasing: self).baseAddress, let right = other.baseAddress else {
+            return isEmpty
+        }
+        return count <= other.count && memcmp(left, right, count) == 0
     }
 }
