@@ -4,16 +4,63 @@ internal import Platform
 extension RunningServer {
     /// Waits until it takes connections; for a standby that is once it is consistent.
     ///
+    /// Woken by changes of `postmaster.pid`, whose last line says how far it is, and by its death; then asked.
     /// - Parameters:
     ///   - timeoutSeconds: nil for no limit; recovery may take long.
     ///   - interrupt: a descriptor which, once readable, ends the wait with `cancelled`.
-    ///   - whileWaiting: called about once a second, to show progress.
+    ///   - whileWaiting: called about once a second, to show progress or to push it on.
     /// - Throws: `local` with the lines of its log that matter when it ends before; `timedOut`; `cancelled`.
     package func waitUntilReady(
         timeoutSeconds: Double?,
         interrupt: Int32 = -1,
         whileWaiting: () -> Void = {}
     ) throws(LinkError) {
-        throw LinkError(.local, "not there yet")
+        let deadline = Deadline(seconds: timeoutSeconds)
+        // Before the first look, so that no change falls between the two. Without a watch, looking often will do.
+        let watch = try? FileWatch()
+        try? watch?.add(dataDirectory, [.created, .modified, .movedTo])
+        guard let handle = handle() else { throw ended() }
+        var tick = Deadline(seconds: 1)
+        while true {
+            let isUp = status == .ready
+            if isUp, takesConnections() { return }
+            let pause: Int32 = isUp ? 5 : 200
+            let items = [PollItem(handle.raw), PollItem(watch?.raw ?? -1), PollItem(interrupt)]
+            let left = deadline.millisecondsLeft
+            let ready = try? Poll.wait(items, timeoutMilliseconds: left < 0 ? pause : min(pause, left))
+            if let ready {
+                if !ready[0].isEmpty { throw ended() }
+                if !ready[1].isEmpty { _ = try? watch?.read() }
+                if !ready[2].isEmpty { throw LinkError(.cancelled, "interrupted while the server was starting") }
+            }
+            if deadline.hasPassed {
+                throw LinkError(.timedOut, "the server is not ready yet", log: log?.lines() ?? [])
+            }
+            if tick.hasPassed {
+                whileWaiting()
+                tick = Deadline(seconds: 1)
+            }
+        }
+    }
+
+    /// Whether it answers a client now; a refused login is an answer too.
+    package func takesConnections() -> Bool {
+        guard let target = try? connection(role: role, database: database) else { return false }
+        let pairs = target.merging(["connect_timeout": "3"]).pairs
+        return CStringArray.with(pairs.map(\.keyword)) { keywords in
+            CStringArray.with(pairs.map(\.value)) { values in
+                PQpingParams(keywords, values, 0) == PQPING_OK
+            }
+        }
+    }
+
+    private func ended() -> LinkError {
+        _ = waitForExit(timeoutSeconds: 5)
+        let how = exitStatus.map { " (\($0))" } ?? ""
+        return LinkError(
+            .local,
+            "the server ended while it was starting\(how)",
+            log: log?.lines() ?? []
+        )
     }
 }

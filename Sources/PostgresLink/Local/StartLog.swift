@@ -2,7 +2,40 @@ internal import Platform
 
 /// What a server has logged since a moment, to explain why it did not start.
 struct StartLog: Sendable {
-    init(_ launch: ServerLaunch) {}
+    private let startFile: String
+    private let startFileBytes: Int64
+    private let log: ServerLog?
+    private let logBytes: [String: Int64]
 
-    func lines() -> [String] { [] }
+    /// Remembers how long the logs are now.
+    init(_ launch: ServerLaunch) {
+        startFile = launch.logFile
+        startFileBytes = (try? FileTree.size(launch.logFile)) ?? 0
+        log = launch.logDirectory.map { ServerLog(directory: $0) }
+        var sizes: [String: Int64] = [:]
+        for file in log?.csvFiles() ?? [] { sizes[file] = (try? FileTree.size(file)) ?? 0 }
+        logBytes = sizes
+    }
+
+    /// The lines that matter: what ended the server and a few entries before that.
+    func lines() -> [String] {
+        let early = String(
+            decoding: FileEnding.read(startFile, from: startFileBytes, limitBytes: 64 << 10),
+            as: UTF8.self
+        )
+        var lines = early.split(separator: "\n").map(String.init).suffix(12).map { $0 }
+        let entries = (log?.csvFiles() ?? []).flatMap { file in
+            ServerLog.entries(in: file, from: logBytes[file] ?? 0)
+        }
+        .sorted { $0.time < $1.time }
+        // Clients that came too early are no reason.
+        let relevant = entries.filter { $0.sqlState != SQLState.cannotConnectNow }
+        if let fatal = relevant.lastIndex(where: \.isFatal) {
+            lines += relevant[max(0, fatal - 4)...fatal].flatMap(\.lines)
+            lines += relevant[(fatal + 1)...].prefix(3).flatMap(\.lines)
+        } else {
+            lines += relevant.suffix(6).flatMap(\.lines)
+        }
+        return lines
+    }
 }
