@@ -70,7 +70,7 @@ let package = Package(
         ),
         .testTarget(
             name: "WALFormatTests",
-            dependencies: ["WALFormat", "CCRC32C"],
+            dependencies: ["WALFormat", "CCRC32C", "CZstd"],
             resources: [.copy("Fixtures")],
             swiftSettings: settings
         ),

@@ -21,7 +21,29 @@ package struct TimelineHistory: Hashable, Sendable {
     ///
     /// - Throws: `FormatError.invalid` with the number of the line that cannot be.
     package init(timeline: TimelineID, text: String) throws(FormatError) {
-        throw .unsupported("not written yet")
+        var ancestors: [Ancestor] = []
+        var number = 0
+        for line in text.split(omittingEmptySubsequences: false, whereSeparator: \.isNewline) {
+            number += 1
+            let content = line.drop { $0.isWhitespace }
+            if content.isEmpty || content.hasPrefix("#") {
+                continue
+            }
+            let fields = content.split(maxSplits: 2, whereSeparator: \.isWhitespace)
+            guard fields.count >= 2, let ancestor = UInt32(fields[0]), ancestor > 0, let end = LSN(String(fields[1]))
+            else {
+                throw .invalid("line \(number) of \(timeline.historyFileName) is not 'timeline position reason'")
+            }
+            guard ancestor < timeline.rawValue, ancestor > ancestors.last?.timeline.rawValue ?? 0,
+                end >= ancestors.last?.end ?? .invalid
+            else {
+                throw .invalid("line \(number) of \(timeline.historyFileName) is out of sequence")
+            }
+            let reason = fields.count > 2 ? String(fields[2]) : ""
+            ancestors.append(Ancestor(timeline: TimelineID(ancestor), end: end, reason: reason))
+        }
+        self.timeline = timeline
+        self.ancestors = ancestors
     }
 
     /// The history of a timeline without a file: no ancestors.

@@ -4,6 +4,8 @@ package struct ScanFault: Hashable, Sendable, CustomStringConvertible {
         /// Zeros where a record or a page should begin: the end of what was written, not damage
         /// (inside of a segment that should be complete it is damage all the same).
         case endOfWAL
+        /// The scanner was to start where no record can begin.
+        case badStart
         case badPageMagic(UInt16)
         /// Flags, block size or header length that no server writes.
         case badPageHeader
@@ -38,6 +40,7 @@ package struct ScanFault: Hashable, Sendable, CustomStringConvertible {
     package var description: String {
         switch kind {
         case .endOfWAL: "end of WAL at \(position)"
+        case .badStart: "no record can begin at \(position)"
         case .badPageMagic(let magic): "page \(position) has the magic number \(hexadecimal(UInt64(magic), width: 4))"
         case .badPageHeader: "page \(position) has an invalid header"
         case .badPageAddress(let found): "page \(position) says that it is page \(found)"

@@ -24,21 +24,54 @@ package struct SegmentScanner: Sendable {
 
     package typealias Visitor = (_ record: WALRecord, _ body: UnsafeRawBufferPointer) throws -> Verdict
 
+    /// Where in the WAL's grammar the next byte stands; page headers come in between of all but the last.
+    enum Phase {
+        case betweenRecords
+        /// In the rest of a record that began before the scanner's start.
+        case continuation
+        case header
+        case body
+        /// Between a record's last byte and the next multiple of 8.
+        case padding
+        /// After a segment switch.
+        case segmentTail
+    }
+
     package let segmentSize: SegmentSize
     /// May be changed between chunks, where the caller goes on to another timeline.
     package var expectation: Expectation
     /// The address of the next byte wanted; at a fault the start of the record or page with the fault.
-    package private(set) var position: LSN
+    package internal(set) var position: LSN
     /// The end of the last complete, checked record, never beyond `position`; the start position before any record.
     ///
     /// After a segment switch it moves to the segment's end when that much was consumed.
-    package private(set) var recordEnd: LSN
-    package private(set) var fault: ScanFault?
+    package internal(set) var recordEnd: LSN
+    package internal(set) var lastRecordStart: LSN?
+    package internal(set) var fault: ScanFault?
     /// A visitor said stop; nothing more is consumed.
-    package private(set) var stopped = false
+    package internal(set) var stopped = false
     /// By the page headers so far, or as expected.
-    package private(set) var major: PostgresMajor?
-    package private(set) var lastRecordStart: LSN?
+    package internal(set) var major: PostgresMajor?
+    /// By the long page headers so far, or as expected.
+    package internal(set) var systemIdentifier: UInt64?
+    /// The timeline of the newest page so far.
+    package internal(set) var pageTimeline: TimelineID?
+
+    var phase = Phase.betweenRecords
+    /// A page header that came in parts; and the open record's header.
+    var pageBytes: (UInt64, UInt64, UInt64, UInt64, UInt64) = (0, 0, 0, 0, 0)
+    var headerBytes: (UInt64, UInt64, UInt64) = (0, 0, 0)
+    var headerFilled = 0
+    var recordStart: LSN
+    /// Bytes until this phase (continuation, body, padding) is over.
+    var bytesLeft = 0
+    var crc = CRC32C()
+    var bodyIsWanted = false
+    /// The open record's body so far, when it is wanted and comes in parts.
+    var captured: [UInt8] = []
+
+    /// Longer bodies are handed out only as far: enough for a transaction with 60,000 invalidation messages.
+    package static let maxBodyBytes = 1 << 20
 
     /// A scanner for the bytes from `start` on.
     ///
@@ -48,18 +81,35 @@ package struct SegmentScanner: Sendable {
         self.expectation = expectation
         self.position = start
         self.recordEnd = start
+        self.recordStart = start
         self.major = expectation.major
+        self.systemIdentifier = expectation.systemIdentifier
+        let offset = Int(truncatingIfNeeded: start.rawValue & UInt64(PageHeader.pageSize - 1))
+        if start.rawValue & 7 != 0 || offset != 0 && offset < headerSize {
+            fault = ScanFault(.badStart, at: start)
+        }
     }
 
     /// Where the record began of which only a part was consumed so far.
-    package var openRecordStart: LSN? { nil }
+    package var openRecordStart: LSN? {
+        switch phase {
+        case .header, .body, .padding: recordStart
+        case .betweenRecords, .continuation, .segmentTail: nil
+        }
+    }
 
     /// Goes on with the bytes that begin at `position`.
     ///
     /// `onRecord` gets each complete record; it must not touch the scanner. The body is the record after its 24-byte
     /// header for the resource managers XLOG, Transaction, Database and Tablespace (beyond 1 MB only its beginning),
-    /// otherwise empty, and valid during the call only.
+    /// otherwise empty, and valid during the call only. When it throws, the record counts as consumed.
     package mutating func consume(_ bytes: UnsafeRawBufferPointer, onRecord: Visitor) rethrows {
+        guard let base = bytes.baseAddress else { return }
+        var offset = 0
+        while offset < bytes.count, fault == nil, !stopped {
+            let rest = UnsafeRawBufferPointer(start: base + offset, count: bytes.count &- offset)
+            offset &+= try step(rest, onRecord)
+        }
     }
 
     package mutating func consume(_ bytes: UnsafeRawBufferPointer) {
@@ -68,6 +118,56 @@ package struct SegmentScanner: Sendable {
 
     /// A scanner for the bytes from `recordEnd` on, without the open record, fault or stop of this one.
     package func resumedAtRecordEnd() -> SegmentScanner {
-        SegmentScanner(startingAt: recordEnd, segmentSize: segmentSize, expectation: expectation)
+        var next = SegmentScanner(startingAt: recordEnd, segmentSize: segmentSize, expectation: expectation)
+        next.major = major
+        next.systemIdentifier = systemIdentifier
+        next.lastRecordStart = lastRecordStart
+        if phase == .segmentTail {
+            next.phase = .segmentTail
+        }
+        return next
+    }
+
+    /// The size of the header of the page that holds `position`.
+    @inline(__always)
+    var headerSize: Int { PageHeader.size(at: position.rawValue, segmentSize: segmentSize.bytes) }
+
+    /// Takes what can be taken at once, at least a byte unless there is a fault; the result is how many.
+    @inline(__always)
+    private mutating func step(_ bytes: UnsafeRawBufferPointer, _ onRecord: Visitor) rethrows -> Int {
+        if phase == .segmentTail {
+            return takeSegmentTail(bytes)
+        }
+        let pageOffset = Int(truncatingIfNeeded: position.rawValue & UInt64(PageHeader.pageSize - 1))
+        if pageOffset < headerSize {
+            return takePageHeader(bytes, pageOffset: pageOffset, size: headerSize)
+        }
+        let onPage = UnsafeRawBufferPointer(
+            start: bytes.baseAddress,
+            count: min(bytes.count, PageHeader.pageSize &- pageOffset)
+        )
+        switch phase {
+        case .betweenRecords:
+            let taken = try takeWholeRecords(onPage, onRecord)
+            if taken > 0 || fault != nil {
+                return taken
+            }
+            beginRecord()
+            return try takeHeader(onPage, onRecord)
+        case .header: return try takeHeader(onPage, onRecord)
+        case .body: return try takeBody(onPage, onRecord)
+        case .padding: return try takePadding(onPage, onRecord)
+        case .continuation, .segmentTail: return takeContinuation(onPage)
+        }
+    }
+
+    @inline(__always)
+    mutating func advance(_ count: Int) {
+        position = LSN(position.rawValue &+ UInt64(truncatingIfNeeded: count))
+    }
+
+    mutating func fail(_ kind: ScanFault.Kind, at place: LSN) {
+        fault = ScanFault(kind, at: place)
+        position = place
     }
 }
