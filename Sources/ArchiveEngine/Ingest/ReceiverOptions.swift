@@ -1,7 +1,7 @@
 package import PostgresLink
 package import WALFormat
 
-/// All that a receiver needs to know, for a container as for the stand-alone form. Times in seconds.
+/// All that a receiver needs to know, for a container as for the stand-alone form; times in seconds.
 package struct ReceiverOptions: Sendable {
     /// The connection string of a role with REPLICATION.
     package var connection: String

@@ -70,9 +70,7 @@ package struct ReplicationMachine: Sendable {
     var lastHeartbeat = 0.0
     var hasPinged = false
 
-    /// - Parameters:
-    ///   - position: where the archive ends; nil when it is empty.
-    ///   - histories: the timelines whose history files are durable here.
+    /// Begins before the login; `position` is nil when the archive is empty, `histories` are those durable here.
     package init(
         settings: ReplicationSettings,
         position: ArchivePosition?,

@@ -36,11 +36,8 @@ package enum ReplicationOutcome: Equatable, Sendable {
 
 /// What a server's error means for a receiver, decided by SQLSTATE and positions, never by text.
 package enum ServerErrorClass {
-    /// - Parameters:
-    ///   - sqlState: nil when the connection broke without an answer.
-    ///   - command: what was asked.
-    ///   - position: where our archive ends, if it has a position.
-    ///   - flushed: the server's end of WAL.
+    /// What to do about an error, by its SQLSTATE (nil when the connection broke without an answer), what was asked,
+    /// where our archive ends and where the server's WAL does.
     package static func outcome(
         sqlState: String?,
         message: String,

@@ -1,6 +1,6 @@
 package import WALFormat
 
-/// What a receiver wants of its replication connection. Times in seconds.
+/// What a receiver wants of its replication connection; times in seconds.
 package struct ReplicationSettings: Equatable, Sendable {
     package var slot: SlotName?
     /// Make the slot anew when it is gone or invalidated; otherwise that is an error.

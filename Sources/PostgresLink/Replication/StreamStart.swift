@@ -10,6 +10,9 @@ package struct ArchivePosition: Equatable, Sendable {
     /// Whether `recordEnd` may be told to the server; not before anything was received.
     package let isKnown: Bool
 
+    /// How far the archive reaches, whole records or not.
+    package var reach: LSN { max(request, recordEnd) }
+
     package init(timeline: TimelineID, request: LSN, recordEnd: LSN, isKnown: Bool = true) {
         self.timeline = timeline
         self.request = request
@@ -43,7 +46,9 @@ package struct StreamStart: Equatable, Sendable {
         self.durable = durable
     }
 
-    /// - Parameter history: the server's current timeline's; without ancestors for timeline 1.
+    /// Where to begin; a failure when the server's WAL cannot continue ours.
+    ///
+    /// `history` is that of the server's current timeline, without ancestors for timeline 1.
     package static func decide(
         position: ArchivePosition?,
         identity: ServerIdentity,
@@ -65,8 +70,8 @@ package struct StreamStart: Equatable, Sendable {
             return .failure(.serverOnOlderTimeline(server: identity.timeline, ours: position.timeline))
         }
         if position.timeline == identity.timeline {
-            guard position.recordEnd <= identity.flushed else {
-                return .failure(.aheadOfServer(server: identity.flushed, ours: position.recordEnd))
+            guard position.reach <= identity.flushed else {
+                return .failure(.aheadOfServer(server: identity.flushed, ours: position.reach))
             }
             return .success(resume(position))
         }
@@ -74,7 +79,7 @@ package struct StreamStart: Equatable, Sendable {
             return .failure(.unrelatedTimeline(server: identity.timeline, ours: position.timeline))
         }
         let end = history.ancestors[index].end
-        guard position.recordEnd > end else { return .success(resume(position)) }
+        guard position.reach > end else { return .success(resume(position)) }
         let next = index + 1 < history.ancestors.count ? history.ancestors[index + 1].timeline : history.timeline
         return .success(fork(from: end, to: next, known: position.isKnown, segmentSize: segmentSize))
     }
