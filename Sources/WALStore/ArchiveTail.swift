@@ -8,7 +8,7 @@ package struct ArchiveTail: Sendable {
     package let timeline: TimelineID
     /// The end of the last complete, checked record; all before it is durable.
     package let recordEnd: LSN
-    /// Whether anything lies before `recordEnd` here. When not, there is nothing to be acknowledged yet.
+    /// Whether anything lies before `recordEnd` here; if not, there is nothing to be acknowledged yet.
     package let isKnown: Bool
     /// Where the next byte is to be written.
     package let resume: LSN
@@ -23,11 +23,10 @@ package struct ArchiveTail: Sendable {
 
     /// Syncs the last segment, reads it, and decides where its valid part ends.
     ///
-    /// Only the receiver, which holds the archive's lock, may do that: files that cannot be synced are set aside.
-    /// - Parameters:
-    ///   - syncs: false only for an archive that is never synced.
-    /// - Returns: nil for an archive without any segment.
-    /// - Throws: `SystemError`.
+    /// Only the receiver, which holds the archive's lock, may do that: files that cannot be synced are set aside. The
+    /// answer is nil for an archive without any segment; `syncs` is false only for an archive that is never synced.
+    ///
+    /// - Throws: `SystemError`, `StoreError`.
     package static func find(
         directory: String,
         segmentSize: SegmentSize,

@@ -7,14 +7,20 @@ package enum ConnectionAttempt {
     ///
     /// With `PQconnectPoll` libpq itself leaves a silent host only at TCP's own timeout, so hosts are tried one by
     /// one here; in return the wait is ours, and the SQLSTATE of a refusal is known.
-    package static func connect(_ target: ConnectionString, timeoutSeconds: Int) throws(LinkError) -> OpaquePointer {
+    ///
+    /// With a `wake` descriptor the wait ends with `LinkError.Kind.cancelled` as soon as that is readable.
+    package static func connect(
+        _ target: ConnectionString,
+        timeoutSeconds: Int,
+        wake: Int32 = -1
+    ) throws(LinkError) -> OpaquePointer {
         var failure: LinkError?
         for candidate in candidates(of: target) {
             do throws(LinkError) {
-                return try connectOne(candidate, timeoutSeconds: timeoutSeconds)
+                return try connectOne(candidate, timeoutSeconds: timeoutSeconds, wake: wake)
             } catch {
                 // A refused login is the same on all; libpq stops there too.
-                if error.kind == .authentication { throw error }
+                if error.kind == .authentication || error.kind == .cancelled { throw error }
                 failure = failure ?? error
             }
         }
@@ -50,14 +56,18 @@ package enum ConnectionAttempt {
         return index < list.count ? list[index] : ""
     }
 
-    private static func connectOne(_ target: ConnectionString, timeoutSeconds: Int) throws(LinkError) -> OpaquePointer {
+    private static func connectOne(
+        _ target: ConnectionString,
+        timeoutSeconds: Int,
+        wake: Int32
+    ) throws(LinkError) -> OpaquePointer {
         let own = target.value(of: "connect_timeout").flatMap { Double($0) }.flatMap { $0 > 0 ? $0 : nil }
         let deadline = Deadline(seconds: own ?? Double(timeoutSeconds))
         guard let connection = start(target.defaulting(standardSettings)) else {
             throw LinkError(.unreachable, "out of memory")
         }
         do throws(LinkError) {
-            try handshake(connection, until: deadline)
+            try handshake(connection, until: deadline, wake: wake)
             return connection
         } catch {
             PQfinish(connection)
@@ -83,14 +93,19 @@ package enum ConnectionAttempt {
         }
     }
 
-    private static func handshake(_ connection: OpaquePointer, until deadline: Deadline) throws(LinkError) {
+    private static func handshake(
+        _ connection: OpaquePointer,
+        until deadline: Deadline,
+        wake: Int32
+    ) throws(LinkError) {
         _ = PQsetErrorVerbosity(connection, PQERRORS_VERBOSE)
         PQsetNoticeProcessor(connection, { _, _ in }, nil)
         var state = PGRES_POLLING_WRITING
         if PQstatus(connection) == CONNECTION_BAD { throw failure(of: connection) }
         while true {
             let direction: PollEvents = state == PGRES_POLLING_READING ? .readable : .writable
-            guard Socket.wait(PQsocket(connection), for: direction, until: deadline) else {
+            guard Socket.wait(PQsocket(connection), for: direction, until: deadline, wake: wake) else {
+                if !deadline.hasPassed { throw LinkError(.cancelled, "given up while connecting") }
                 throw LinkError(.timedOut, "no answer from \(whereTo(connection))")
             }
             state = PQconnectPoll(connection)
