@@ -34,6 +34,10 @@ package enum TestEnvironment {
 
     package static let hasStrace = FileManager.default.isExecutableFile(atPath: "/usr/bin/strace")
 
+    /// How long something must stay idle to count as idle; the full minute where time is no matter.
+    package static let idleSeconds =
+        ProcessInfo.processInfo.environment["PGARCHIVE_TEST_IDLE"].flatMap(Double.init) ?? 60
+
     // Reasons for skipping, in the words of the closing line of the test run.
     package static let noPostgres: Comment = "needs PostgreSQL 15 to 18 and a user other than root to run it"
     package static let noMount: Comment = "needs root, loop devices, btrfs-progs and xfsprogs"

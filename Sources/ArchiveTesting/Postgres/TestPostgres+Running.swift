@@ -70,6 +70,13 @@ extension TestPostgres {
         return try command.succeed(input: text, deadline: deadline).text
     }
 
+    /// Starts a session that goes on in the background until its statements are done or it is ended.
+    package func startSession(_ text: String) throws -> TestProcess {
+        var command = TestCommand("\(bin)/psql", ["-XAtq", "-v", "ON_ERROR_STOP=1", "-d", connection, "-f", "-"])
+        command.input = text
+        return try command.start()
+    }
+
     package func pgbenchInitialize(scale: Int = 1) throws {
         try TestCommand("\(bin)/pgbench", ["-i", "-q", "-s", "\(scale)"] + pgbenchPlace).succeed(deadline: 300)
     }

@@ -1,0 +1,116 @@
+import ArchiveTesting
+import Foundation
+import Testing
+
+/// A standby and its clones do nothing to anybody else, least of all to an upstream on the same host.
+@Suite(
+    "Isolation",
+    .enabled(if: TestEnvironment.hasPostgres, TestEnvironment.noPostgres),
+    .keepsEvidence
+)
+struct IsolationScenarios {
+    @Test func aTablespaceCreatedUpstreamIsHeldAndItsDirectoryStaysUntouched() throws {
+        try TestArchive.with(TestArchive.Options()) { archive in
+            let space = try archive.directory.subdirectory("space")
+            try archive.upstream.sql("create table t as select generate_series(1, 100) as n")
+            let moment = try archive.upstream.sql("select to_char(clock_timestamp(), 'YYYY-MM-DD HH24:MI:SS.US+00')")
+            try archive.replayEverything()
+            _ = try archive.takeSnapshot()
+            try archive.upstream.sql("create tablespace elsewhere location '\(space)'")
+            try archive.upstream.sql(
+                "create table far tablespace elsewhere as select generate_series(1, 1000) as n; checkpoint"
+            )
+            let before = try DirectoryFingerprint(of: space)
+
+            try archive.switchAndReceive()
+            try archive.upstream.sql("create table later as select 1")
+            try archive.switchAndReceive()
+            // It is held, red, and the reason names the directory.
+            try eventually(within: 30, "the hold is said in status") {
+                let status = try archive.pgarchive.run("container", "status")
+                return status.status == 1 && (status.output + status.error).contains(space)
+            }
+            // Receiving goes on, replay does not: no link of the standby points at the upstream's files.
+            try #expect(InvariantsChecker(archive).linksThatLeave().isEmpty)
+            try #expect(DirectoryFingerprint(of: space).changes(since: before).isEmpty)
+            // A restart of the standby does not lose the hold, nor does a new supervisor.
+            try archive.pgarchive("standby", "restart")
+            try archive.pgarchive("container", "stop")
+            try archive.pgarchive("container", "start")
+            try eventually(within: 30, "the hold is still said") {
+                try archive.pgarchive.run("container", "status").output.contains(space)
+            }
+            // A clone from before works; one from after is refused before any work.
+            try archive.pgarchive("clone", "create", "early", "--at", moment, "--start")
+            try #expect(archive.query("early", "select count(*) from t") == "100")
+            expectRefusal(try archive.pgarchive.run("clone", "create", "late", "--latest", "--start"), status: 4)
+            #expect(!FileManager.default.fileExists(atPath: "\(archive.path)/clones/late"))
+            expectRefusal(try archive.pgarchive.run("snapshot", "create"), status: 4)
+            try #expect(DirectoryFingerprint(of: space).changes(since: before).isEmpty)
+            try #expect(archive.upstream.sql("select count(*) from far") == "1000")
+            try archive.finish()
+        }
+    }
+
+    @Test func tablespacesThatExistAreMappedIntoTheContainer() throws {
+        try TestArchive.with(TestArchive.Options(), initialise: false) { archive in
+            let space = try archive.directory.subdirectory("space")
+            try archive.upstream.sql("create tablespace elsewhere location '\(space)'")
+            try archive.upstream.sql(
+                "create table far tablespace elsewhere as select generate_series(1, 1000) as n; checkpoint"
+            )
+            let before = try DirectoryFingerprint(of: space)
+            try archive.initialise()
+            try archive.replayEverything()
+            _ = try archive.takeSnapshot()
+            try archive.pgarchive("clone", "create", "mapped", "--latest", "--start")
+            try #expect(archive.query("mapped", "select count(*) from far") == "1000")
+            _ = try archive.query("mapped", "delete from far where n > 10; checkpoint")
+            try #expect(DirectoryFingerprint(of: space).changes(since: before).isEmpty)
+            try archive.finish()
+        }
+    }
+
+    /// A clone streams from nowhere, applies no subscription, and archives nowhere.
+    @Test func aCloneOfASubscriberTakesNothingFromThePublisher() throws {
+        var options = TestArchive.Options()
+        options.upstream.settings = ["wal_level": "logical"]
+        try TestArchive.with(options) { archive in
+            // The upstream subscribes to itself: another database of it is the publisher.
+            try archive.upstream.sql("create database publisher")
+            try archive.upstream.sql(
+                "create table p (n int); create publication pub for table p; select pg_create_logical_replication_slot('sub', 'pgoutput')",
+                database: "publisher"
+            )
+            let publisher = archive.upstream.connection.replacing("dbname=postgres", with: "dbname=publisher")
+            try archive.upstream.sql("create table p (n int)")
+            try archive.upstream.sql(
+                "create subscription sub connection '\(publisher)' publication pub with (create_slot = false, slot_name = 'sub')"
+            )
+            try archive.replayEverything()
+            _ = try archive.takeSnapshot()
+            try archive.upstream.sql("alter subscription sub disable")
+            try eventually("the slot is idle") {
+                try archive.upstream.sql("select active from pg_replication_slots where slot_name = 'sub'") == "f"
+            }
+            let copies = try FileManager.default.contentsOfDirectory(atPath: archive.upstream.copies)
+            try archive.pgarchive("clone", "create", "twin", "--latest", "--start")
+            try #expect(archive.query("twin", "select subenabled from pg_subscription") == "t")
+            _ = try archive.query("twin", "select pg_switch_wal()")
+            for _ in 0..<5 {
+                try #expect(
+                    archive.upstream.sql("select active from pg_replication_slots where slot_name = 'sub'") == "f"
+                )
+                try #expect(
+                    archive.query("twin", "select count(*) from pg_stat_activity where backend_type like 'logical%'")
+                        == "0"
+                )
+            }
+            #expect(try FileManager.default.contentsOfDirectory(atPath: archive.upstream.copies).count == copies.count)
+            try archive.upstream.sql("alter subscription sub set (slot_name = none); drop subscription sub")
+            try archive.upstream.sql("select pg_drop_replication_slot('sub')", database: "publisher")
+            try archive.switchAndReceive()
+            try archive.finish()
+        }
+    }
+}

@@ -1,0 +1,73 @@
+import ArchiveTesting
+import Foundation
+import Testing
+
+/// Fifty moments and positions in the work of many sessions: a clone of each shows exactly the rows it must.
+@Suite(
+    "Targets are exact",
+    .enabled(if: TestEnvironment.hasPostgres, TestEnvironment.noPostgres),
+    .keepsEvidence
+)
+struct OracleTargetScenarios {
+    @Test func fiftyTargets() throws {
+        let kind: TestFilesystem.Kind = TestFilesystem.Kind.btrfs.isAvailable ? .btrfs : .plain
+        try TestArchive.with(TestArchive.Options(kind)) { archive in
+            let oracle = try Oracle(archive.upstream)
+            try archive.replayEverything()
+            let first = try archive.takeSnapshot()
+            // Two more snapshots while sessions write, so that plans have something to choose from.
+            let writing = try oracle.startWriting(seconds: 8, clients: 6, rate: 300)
+            for _ in 0..<2 {
+                _ = try archive.switchAndReceive()
+                try archive.replayEverything()
+                _ = try archive.takeSnapshot()
+            }
+            try writing.wait()
+            try archive.switchAndReceive()
+            let truth = try oracle.truth()
+            let targets = truth.targets(50, from: first.consistent, to: .max)
+            #expect(targets.count == 50)
+            for (index, target) in targets.enumerated() {
+                let name = "t\(index)"
+                try archive.pgarchive.succeed(["clone", "create", name] + target.arguments + ["--start"])
+                let shown = try archive.query(name, Oracle.digestQuery)
+                #expect(shown == truth.digest(before: target.bound), "\(target)")
+                try archive.discard(name)
+            }
+            try archive.finish()
+        }
+    }
+
+    /// Prepared transactions, and commits out of the order of their times.
+    @Test func preparedTransactions() throws {
+        try TestArchive.with(TestArchive.Options()) { archive in
+            let oracle = try Oracle(archive.upstream)
+            try archive.replayEverything()
+            let snapshot = try archive.takeSnapshot()
+            try archive.upstream.sql(
+                """
+                begin; insert into oracle (note) values ('prepared'); prepare transaction 'p1';
+                begin; insert into oracle (note) values ('given up'); prepare transaction 'p2';
+                """
+            )
+            let between = try oracle.writeRow("between prepare and commit")
+            try archive.upstream.sql("commit prepared 'p1'; rollback prepared 'p2'")
+            try oracle.writeRow("after")
+            try archive.switchAndReceive()
+            let truth = try oracle.truth()
+            let entries = truth.log.entries.filter { $0.start >= snapshot.consistent && $0.unixMicroseconds != nil }
+            for (index, entry) in entries.enumerated() {
+                guard let time = entry.unixMicroseconds else { continue }
+                let target = truth.timeTarget(time, beginning: snapshot.consistent)
+                let name = "p\(index)"
+                try archive.pgarchive.succeed(["clone", "create", name] + target.arguments + ["--start"])
+                try #expect(archive.query(name, Oracle.digestQuery) == truth.digest(before: target.bound), "\(target)")
+                try archive.discard(name)
+            }
+            // A clone between PREPARE and COMMIT PREPARED still holds the prepared transactions.
+            try archive.pgarchive("clone", "create", "between", "--at", between.after, "--start")
+            try #expect(archive.query("between", "select count(*) from pg_prepared_xacts") == "2")
+            try archive.finish()
+        }
+    }
+}
