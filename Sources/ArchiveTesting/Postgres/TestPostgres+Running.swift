@@ -120,6 +120,18 @@ extension TestPostgres {
         return name
     }
 
+    /// Stops, and comes back as the promoted standby of itself, on the next timeline.
+    package func changeTimeline() throws {
+        try stop()
+        try TestCommand("/bin/sh", ["-c", "touch '\(data)/standby.signal'"]).succeed()
+        // A standby wants to know where WAL may come from.
+        try TestCommand("/bin/sh", ["-c", "cat >> '\(data)/postgresql.conf'"])
+            .succeed(input: "restore_command = '/bin/false'\n")
+        try start()
+        try sql("select pg_promote(true, 60)")
+        try eventually("the promoted server writes") { try sql("select pg_is_in_recovery()") == "f" }
+    }
+
     package func currentLSN() throws -> String { try sql("select pg_current_wal_lsn()") }
 
     package func slots() throws -> [String] {
