@@ -45,7 +45,9 @@ package struct BaseBackupTool: Sendable {
         self.user = user
     }
 
-    /// Takes the backup, without any WAL. A failed one leaves what it has made: removing it is the caller's.
+    /// Takes the backup, without any WAL.
+    ///
+    /// A failed one leaves what it has made: removing it is the caller's.
     ///
     /// - Parameters:
     ///   - interrupt: a descriptor which, once readable, ends it: `cancelled`, with the tool gone.

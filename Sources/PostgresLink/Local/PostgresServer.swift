@@ -1,7 +1,9 @@
 internal import Glibc
 internal import Platform
 
-/// Starts and finds servers of this machine. The postmaster is run directly, not through pg_ctl.
+/// Starts and finds servers of this machine.
+///
+/// The postmaster is run directly, not through pg_ctl.
 package enum PostgresServer {
     /// Starts a server in a session of its own and returns as soon as it runs; see `waitUntilReady`.
     ///

@@ -6,7 +6,7 @@ package struct ServerLaunch: Sendable {
     package var dataDirectory: String
     /// Nil means `postgresql.conf` in the data directory.
     package var configurationFile: String?
-    /// Settings of this start. They win over every file.
+    /// Settings of this start, which win over every file.
     package var settings: [(name: String, value: String)]
     /// Also goes on the command line, as does `port`.
     package var socketDirectory: String
@@ -17,9 +17,9 @@ package struct ServerLaunch: Sendable {
     package var logDirectory: String?
     /// The whole environment of the server and of its restore_command.
     package var environment: [String: String]
-    /// Whom to become, nil to stay who we are. PostgreSQL refuses root.
+    /// Whom to become, nil to stay who we are; PostgreSQL refuses root.
     package var user: SpawnUser?
-    /// As whom to ask whether it is ready. Any answer will do, so the role need not exist.
+    /// As whom to ask whether it is ready; any answer will do, so the role need not exist.
     package var role: String
     package var database: String
 

@@ -21,8 +21,9 @@ package struct ServerLog: Sendable, Hashable {
         ]
     }
 
-    /// The file being written, by its time of change: the server chooses names by its own clock and zone.
-    /// Nil before the first start.
+    /// The file being written, nil before the first start.
+    ///
+    /// Found by its time of change: the server chooses names by its own clock and zone.
     package func newestFile() -> String? {
         let files = csvFiles().map { (path: $0, modified: (try? FileTree.status($0))?.modified ?? 0) }
         return files.max { $0.modified < $1.modified }?.path

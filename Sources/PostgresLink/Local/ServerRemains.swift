@@ -7,7 +7,8 @@ extension PostgresServer {
     /// Waits until no process of that server is left (children outlive a killed postmaster for a moment, a restore
     /// command perhaps longer); after a while those still there are killed. Then removes `postmaster.pid` and the
     /// socket's lock, which PostgreSQL itself would respect as long as *some* process, be it a zombie, has the number.
-    /// - Parameter timeoutSeconds: Half of it is given to the processes to end by themselves.
+    ///
+    /// Half of `timeoutSeconds` is given to the processes to end by themselves.
     /// - Throws: `local` when a server runs there, when processes stay, or when it cannot be told.
     package static func clearRemains(
         dataDirectory: String,

@@ -1,5 +1,5 @@
-internal import CLibpq
 @preconcurrency internal import Glibc
+internal import Platform
 
 /// Keeps libpq's environment variables of the caller's shell away from every connection.
 package enum LibpqEnvironment {
@@ -15,6 +15,11 @@ package enum LibpqEnvironment {
     /// True of a variable which libpq or a PostgreSQL tool would read.
     package static func isLibpq(_ name: String) -> Bool {
         name.hasPrefix("PG") && name != "PGARCHIVE" && !name.hasPrefix("PGARCHIVE_")
+    }
+
+    /// The role that libpq logs in as when none is named: the account's name.
+    package static func defaultUser() -> String? {
+        (try? SystemUser.current())?.name
     }
 
     /// This process's environment.

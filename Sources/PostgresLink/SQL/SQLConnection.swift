@@ -73,6 +73,7 @@ package final class SQLConnection {
     ///   - sql: The statement, with `$1`… for parameters.
     ///   - parameters: Sent as text; the server gives them their types.
     ///   - timeoutSeconds: After this the statement is cancelled; nil means `statementTimeoutSeconds`.
+    /// - Returns: The rows in the server's order.
     /// - Throws: `server` with the SQLSTATE, `timedOut`, or `unreachable` when the connection is lost.
     package func query(
         _ sql: String,

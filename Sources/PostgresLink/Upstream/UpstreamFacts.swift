@@ -13,7 +13,7 @@ package struct UpstreamFacts: Sendable {
     package var systemIdentifier: UInt64
     package var timeline: TimelineID
     package var major: PostgresMajor
-    /// `15.18`
+    /// As the server says it: `15.18`.
     package var version: String
     package var segmentSize: SegmentSize
     package var hotStandby: HotStandbyParameters
@@ -27,6 +27,8 @@ package struct UpstreamFacts: Sendable {
     package var bytes: UInt64?
     /// `max_slot_wal_keep_size` in bytes, nil without a limit.
     package var slotKeepBytes: UInt64?
+    /// Whether it runs an archive_command or an archive library of its own.
+    package var archives: Bool
     /// The slot of the asked-for name, nil when there is none.
     package var slot: UpstreamSlot?
 }
