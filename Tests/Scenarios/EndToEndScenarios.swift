@@ -9,9 +9,24 @@ import Testing
     .keepsEvidence
 )
 struct EndToEndScenarios {
-    @Test(arguments: TestFilesystem.Kind.forContainers)
-    func aCloneHoldsExactlyTheRowsOfItsMoment(_ kind: TestFilesystem.Kind) throws {
-        try TestArchive.with(TestArchive.Options(kind)) { archive in
+    /// Every kind of filesystem with the PostgreSQL of this machine, and other majors where they are named.
+    static let variants: [Variant] =
+        TestFilesystem.Kind.forContainers.map { Variant(kind: $0, bin: nil) }
+        + TestEnvironment.furtherPostgresBins.map { Variant(kind: .plain, bin: $0) }
+
+    struct Variant: Sendable, CustomTestStringConvertible {
+        let kind: TestFilesystem.Kind
+        /// The programs of another PostgreSQL.
+        let bin: String?
+
+        var testDescription: String { kind.rawValue + (bin.map { " with \($0)" } ?? "") }
+    }
+
+    @Test(arguments: variants)
+    func aCloneHoldsExactlyTheRowsOfItsMoment(_ variant: Variant) throws {
+        var options = TestArchive.Options(variant.kind)
+        options.upstream.bin = variant.bin
+        try TestArchive.with(options) { archive in
             try archive.pgarchive("container", "status")
             let oracle = try Oracle(archive.upstream)
             try oracle.writeRow("before the snapshot")

@@ -23,12 +23,17 @@ extension TestArchive {
 
     /// The end of a scenario: every invariant, then a purge that leaves nothing.
     func finish() throws {
-        for sentence in try InvariantsChecker(self).violations() { Issue.record("\(sentence)") }
+        for sentence in try problemsAtTheEnd() { Issue.record("\(sentence)") }
+    }
+
+    func problemsAtTheEnd() throws -> [String] {
+        var problems = try InvariantsChecker(self).violations()
         try pgarchive("clone", "stop", "--all", "-m", "immediate")
         try pgarchive("container", "stop")
         try pgarchive("container", "purge", "--force")
-        for sentence in try InvariantsChecker(self).leftovers() { Issue.record("\(sentence)") }
-        for sentence in try upstream.verifyUntouched() { Issue.record("\(sentence)") }
+        problems += try InvariantsChecker(self).leftovers()
+        problems += try upstream.verifyUntouched()
+        return problems
     }
 
     /// The processes of this container.

@@ -11,6 +11,12 @@ package struct PgArchive: Sendable {
     package init(home: String, container: String? = nil, user: TestUser = .caller) {
         environment = ["PGARCHIVE_HOME": home, "NO_COLOR": "1"]
         environment["PGARCHIVE"] = container
+        for bin in TestEnvironment.furtherPostgresBins {
+            let major = ProcessInfo.processInfo.environment.first {
+                $0.key.hasPrefix("PGARCHIVE_POSTGRES_") && $0.value == bin
+            }
+            if let major { environment[major.key] = bin }
+        }
         self.user = user
     }
 

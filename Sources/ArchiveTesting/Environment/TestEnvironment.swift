@@ -24,6 +24,12 @@ package enum TestEnvironment {
         return candidates.first { FileManager.default.isExecutableFile(atPath: "\($0)/postgres") }
     }()
 
+    /// PGARCHIVE_POSTGRES_N of the environment: further majors to run end-to-end tests against, by their bin directory.
+    package static let furtherPostgresBins: [String] = {
+        let environment = ProcessInfo.processInfo.environment
+        return (15...18).compactMap { environment["PGARCHIVE_POSTGRES_\($0)"] }.filter { $0 != postgresBin }
+    }()
+
     package static let hasPostgres = postgresBin != nil && hasOwner
 
     /// Loop mounts need root, the kernel's loop devices and the programs that make the filesystems.
