@@ -8,7 +8,7 @@ enum BannedText {
     }
 
     static let bans: [Ban] = [
-        Ban(text: "fork(", instead: "ProcessSpawn: between fork and exec Swift's runtime is not safe"),
+        Ban(text: "fork()", instead: "ProcessSpawn: between fork and exec Swift's runtime is not safe"),
         Ban(text: "try!", instead: "throw, or #require in a test"),
         Ban(text: "as!", instead: "as? with a reason when it fails"),
         Ban(text: "fatalError(", instead: "an error; a trap in the receiver is an outage"),
