@@ -22,12 +22,30 @@ package enum WALEvent: Hashable, Sendable {
         /// The transaction that ended, for a prepared one its own and not the record's; 0 where the record has none.
         package var transactionID: UInt32
         package var isPrepared: Bool
-        /// The database it was in; nil where the record does not say so.
+        /// The database it was in; nil where the record does not say so (it does with changed catalogs).
         package var database: UInt32?
         package var subtransactionCount: Int
         package var droppedRelations: [RelationFile]
         /// False for a record too large to be looked at wholly: `droppedRelations` may lack some.
         package var isWhole: Bool
+
+        package init(
+            time: PostgresTime,
+            transactionID: UInt32,
+            isPrepared: Bool,
+            database: UInt32?,
+            subtransactionCount: Int,
+            droppedRelations: [RelationFile],
+            isWhole: Bool
+        ) {
+            self.time = time
+            self.transactionID = transactionID
+            self.isPrepared = isPrepared
+            self.database = database
+            self.subtransactionCount = subtransactionCount
+            self.droppedRelations = droppedRelations
+            self.isWhole = isWhole
+        }
     }
 
     package struct PreparedTransaction: Hashable, Sendable {
@@ -35,6 +53,18 @@ package enum WALEvent: Hashable, Sendable {
         package var time: PostgresTime
         package var database: UInt32
         package var globalID: String
+
+        package init(
+            transactionID: UInt32,
+            time: PostgresTime,
+            database: UInt32,
+            globalID: String
+        ) {
+            self.transactionID = transactionID
+            self.time = time
+            self.database = database
+            self.globalID = globalID
+        }
     }
 
     package struct Checkpoint: Hashable, Sendable {
@@ -48,6 +78,26 @@ package enum WALEvent: Hashable, Sendable {
         package var oldestActiveTransactionID: UInt32
         /// Whole seconds.
         package var time: PostgresTime
+
+        package init(
+            redo: LSN,
+            timeline: TimelineID,
+            previousTimeline: TimelineID,
+            isShutdown: Bool,
+            fullPageWrites: Bool,
+            nextTransactionID: UInt64,
+            oldestActiveTransactionID: UInt32,
+            time: PostgresTime
+        ) {
+            self.redo = redo
+            self.timeline = timeline
+            self.previousTimeline = previousTimeline
+            self.isShutdown = isShutdown
+            self.fullPageWrites = fullPageWrites
+            self.nextTransactionID = nextTransactionID
+            self.oldestActiveTransactionID = oldestActiveTransactionID
+            self.time = time
+        }
     }
 
     package struct ParameterChange: Hashable, Sendable {
@@ -57,6 +107,22 @@ package enum WALEvent: Hashable, Sendable {
         package var maxPreparedTransactions: Int32
         package var maxLocksPerTransaction: Int32
         package var walLevel: WALLevel?
+
+        package init(
+            maxConnections: Int32,
+            maxWorkerProcesses: Int32,
+            maxWALSenders: Int32,
+            maxPreparedTransactions: Int32,
+            maxLocksPerTransaction: Int32,
+            walLevel: WALLevel?
+        ) {
+            self.maxConnections = maxConnections
+            self.maxWorkerProcesses = maxWorkerProcesses
+            self.maxWALSenders = maxWALSenders
+            self.maxPreparedTransactions = maxPreparedTransactions
+            self.maxLocksPerTransaction = maxLocksPerTransaction
+            self.walLevel = walLevel
+        }
     }
 
     package struct DatabaseCreation: Hashable, Sendable {
@@ -64,12 +130,16 @@ package enum WALEvent: Hashable, Sendable {
         package var tablespace: UInt32
         /// The template, when its files were copied (`STRATEGY = FILE_COPY`).
         package var copiedFrom: UInt32?
-    }
 
-    /// Reads the event out of a record's body as `SegmentScanner` hands it out; nil when it holds none of these, or is
-    /// not as it should be.
-    package static func decode(_ record: WALRecord, body: UnsafeRawBufferPointer, major: PostgresMajor) -> WALEvent? {
-        nil
+        package init(
+            database: UInt32,
+            tablespace: UInt32,
+            copiedFrom: UInt32?
+        ) {
+            self.database = database
+            self.tablespace = tablespace
+            self.copiedFrom = copiedFrom
+        }
     }
 }
 
