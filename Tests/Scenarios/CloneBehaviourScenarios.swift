@@ -49,8 +49,11 @@ struct CloneBehaviourScenarios {
                 )
                 strace.user = .caller
                 let tracing = try strace.start()
-                usleep(UInt32(TestEnvironment.idleSeconds * 1_000_000))
-                guard tracing.isRunning else { throw TestFailure("strace ended: \(tracing.error)") }
+                let end = Date(timeIntervalSinceNow: TestEnvironment.idleSeconds)
+                try eventually(within: TestEnvironment.idleSeconds + 10, "an idle minute", every: 0.5) {
+                    guard tracing.isRunning else { throw TestFailure("strace ended: \(tracing.error)") }
+                    return Date() > end
+                }
                 tracing.signal(SIGINT)
                 try tracing.wait(deadline: 10)
                 let calls = try String(contentsOfFile: trace, encoding: .utf8)

@@ -157,7 +157,7 @@ struct InitScenarios {
     @Test func purgeReadsTheConnectionFromTheEnvironment() throws {
         try TestArchive.with(TestArchive.Options()) { archive in
             try archive.pgarchive("container", "stop")
-            try Data("this is not TOML [".utf8).write(to: URL(fileURLWithPath: "\(archive.path)/pgarchive.toml"))
+            try SpoiltFile.write("this is not TOML [", to: "\(archive.path)/pgarchive.toml")
             expectRefusal(try archive.pgarchive.run("container", "status"), status: 2)
             let purge = archive.pgarchive.setting("UPSTREAM", archive.upstream.connection)
                 .setting("SLOT", "pgarchive_main")

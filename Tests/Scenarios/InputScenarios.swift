@@ -103,10 +103,10 @@ struct InputScenarios {
                 let sections = ["[keep]", "[clone]", "[wal]"].filter { line.contains($0) }
                 // The same table twice is an error of its own; what stands in the file is put aside.
                 let text = sections.isEmpty ? "\(line)\n\(good)" : "\(Self.top(good))\n\(line)\n"
-                try Self.write(text, to: path)
+                try SpoiltFile.write(text, to: path)
                 expectRefusal(try archive.pgarchive.run("snapshot", "expire", "--show"), status: 2, mentions: mentions)
             }
-            try Self.write(good, to: path)
+            try SpoiltFile.write(good, to: path)
             try archive.pgarchive("snapshot", "expire", "--show")
             try archive.switchAndReceive()
             try archive.finish()
@@ -121,15 +121,15 @@ struct InputScenarios {
                 let path = "\(archive.path)/\(file)"
                 let good = try Data(contentsOf: URL(fileURLWithPath: path))
                 for bad in ["", "{", "[]", "{\"format\": 99}", String(repeating: "x", count: 100_000)] {
-                    try Self.write(bad, to: path)
+                    try SpoiltFile.write(bad, to: path)
                     let result = try archive.pgarchive.run("snapshot", "list")
                     #expect(result.status < 126, "\(result)")
                     #expect(result.error.contains(file.components(separatedBy: "/").last ?? file), "\(result)")
                 }
-                try good.write(to: URL(fileURLWithPath: path))
+                try SpoiltFile.write(good, to: path)
             }
-            try Self.write("what is this", to: "\(archive.walArchive)/README")
-            try Self.write("", to: "\(archive.walArchive)/00000001000000000000000g")
+            try SpoiltFile.write("what is this", to: "\(archive.walArchive)/README")
+            try SpoiltFile.write("", to: "\(archive.walArchive)/00000001000000000000000g")
             try archive.pgarchive("wal_archive", "list")
             try archive.pgarchive("clone", "create", "fine", "--latest", "--start")
             for name in ["README", "00000001000000000000000g"] {
@@ -138,21 +138,6 @@ struct InputScenarios {
             try archive.switchAndReceive()
             for sentence in try InvariantsChecker(archive).archivedBytesDiffer() { Issue.record("\(sentence)") }
         }
-    }
-
-    private static func write(_ text: String, to path: String) throws {
-        // In place, so that owner and mode stay as they are.
-        let handle = try FileHandle(forWritingTo: created(path))
-        try handle.truncate(atOffset: 0)
-        try handle.write(contentsOf: Data(text.utf8))
-        try handle.close()
-    }
-
-    private static func created(_ path: String) throws -> URL {
-        if !FileManager.default.fileExists(atPath: path) {
-            try TestCommand("/usr/bin/touch", [path]).succeed()
-        }
-        return URL(fileURLWithPath: path)
     }
 
     /// What stands before the first table.

@@ -79,13 +79,19 @@ struct IsolationScenarios {
             // The upstream subscribes to itself: another database of it is the publisher.
             try archive.upstream.sql("create database publisher")
             try archive.upstream.sql(
-                "create table p (n int); create publication pub for table p; select pg_create_logical_replication_slot('sub', 'pgoutput')",
+                """
+                create table p (n int); create publication pub for table p;
+                select pg_create_logical_replication_slot('sub', 'pgoutput')
+                """,
                 database: "publisher"
             )
             let publisher = archive.upstream.connection.replacing("dbname=postgres", with: "dbname=publisher")
             try archive.upstream.sql("create table p (n int)")
             try archive.upstream.sql(
-                "create subscription sub connection '\(publisher)' publication pub with (create_slot = false, slot_name = 'sub')"
+                """
+                create subscription sub connection '\(publisher)' publication pub
+                with (create_slot = false, slot_name = 'sub')
+                """
             )
             try archive.replayEverything()
             _ = try archive.takeSnapshot()

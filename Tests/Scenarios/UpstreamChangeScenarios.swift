@@ -82,10 +82,7 @@ struct UpstreamChangeScenarios {
         try TestArchive.with(TestArchive.Options()) { archive in
             let path = "\(archive.path)/pgarchive.toml"
             let text = try String(contentsOfFile: path, encoding: .utf8)
-            let handle = try FileHandle(forWritingTo: URL(fileURLWithPath: path))
-            try handle.seekToEnd()
-            try handle.write(contentsOf: Data((text.contains("[wal]") ? "" : "\n[wal]\nsynchronous = true\n").utf8))
-            try handle.close()
+            try SpoiltFile.write(Self.withSynchronous(text), to: path)
             try archive.pgarchive("wal_archive", "stop")
             try archive.pgarchive("wal_archive", "start")
             try eventually("the receiver is connected again") {
@@ -156,5 +153,17 @@ struct UpstreamChangeScenarios {
             try archive.switchAndReceive()
             try archive.finish()
         }
+    }
+
+    /// The settings with `wal.synchronous` on, whether or not the file has a table for it.
+    private static func withSynchronous(_ text: String) -> String {
+        var lines = text.split(separator: "\n", omittingEmptySubsequences: false).map(String.init)
+        lines.removeAll { $0.hasPrefix("synchronous") }
+        if let table = lines.firstIndex(of: "[wal]") {
+            lines.insert("synchronous = true", at: table + 1)
+        } else {
+            lines += ["[wal]", "synchronous = true", ""]
+        }
+        return lines.joined(separator: "\n")
     }
 }

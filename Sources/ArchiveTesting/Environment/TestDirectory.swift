@@ -1,4 +1,4 @@
-import Foundation
+package import Foundation
 
 /// A directory for one test, with a path short enough for Unix sockets below it, owned by the containers' owner.
 package final class TestDirectory: Sendable {
@@ -63,5 +63,21 @@ extension TestCommand {
         var command = TestCommand(executable, arguments)
         command.user = .caller
         return command
+    }
+}
+
+/// Files that tests spoil on purpose.
+package enum SpoiltFile {
+    /// Overwrites a file in place, so that owner and mode stay as they are; makes one that belongs to the owner.
+    package static func write(_ bytes: Data, to path: String) throws {
+        if !FileManager.default.fileExists(atPath: path) { try TestCommand("/usr/bin/touch", [path]).succeed() }
+        let handle = try FileHandle(forWritingTo: URL(fileURLWithPath: path))
+        try handle.truncate(atOffset: 0)
+        try handle.write(contentsOf: bytes)
+        try handle.close()
+    }
+
+    package static func write(_ text: String, to path: String) throws {
+        try write(Data(text.utf8), to: path)
     }
 }

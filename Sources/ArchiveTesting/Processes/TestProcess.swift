@@ -55,7 +55,7 @@ package final class TestProcess: Sendable {
 
     /// Waits for the end.
     ///
-    /// - Throws: TestFailure with what it wrote when it still runs after `deadline` seconds; its process group is killed.
+    /// - Throws: TestFailure with what it wrote when it still runs after `deadline` seconds; it is killed.
     @discardableResult
     package func wait(deadline: Double = 60) throws -> CommandResult {
         let limit = ContinuousClock.now + .seconds(deadline)
