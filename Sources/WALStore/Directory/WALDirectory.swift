@@ -2,8 +2,9 @@ import Glibc
 import Platform
 package import WALFormat
 
-/// A WAL archive: a directory of segments and timeline histories. Its files are all the truth there is.
+/// A WAL archive: a directory of segments and timeline histories.
 ///
+/// Its files are all the truth there is.
 /// Others add, complete, compress and remove files at any time; what is looked for by its segment's name is found
 /// under whatever file name it has at that moment.
 package struct WALDirectory: Sendable {
@@ -47,8 +48,7 @@ package struct WALDirectory: Sendable {
 
     /// A reader of a segment, in whatever form it is found.
     ///
-    /// - Parameter completeOnly: a partial file counts as absent.
-    /// - Returns: nil when the archive does not have it.
+    /// With `completeOnly` a partial file counts as absent. Nil when the archive does not have it.
     package func open(_ name: SegmentName, completeOnly: Bool = false) throws -> SegmentReader? {
         // Each round but the first means that the file was renamed or removed since it was located.
         for _ in 0..<8 {
@@ -89,9 +89,9 @@ package struct WALDirectory: Sendable {
         }
     }
 
-    /// Removes a segment in all its complete forms, durably; a partial file stays. Absence is fine.
+    /// Removes a segment in all its complete forms, durably.
     ///
-    /// - Returns: the bytes that the files had.
+    /// A partial file stays; absence is fine. The result is how many bytes the files had.
     @discardableResult
     package func remove(_ name: SegmentName) throws -> UInt64 {
         var freed: UInt64 = 0

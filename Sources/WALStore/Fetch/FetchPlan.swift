@@ -7,7 +7,7 @@ package enum FetchPlan: Hashable, Sendable {
     case badName
     /// Not for this caller, whatever the archive holds; the text says why.
     case refused(String)
-    /// - needed: the caller's path leads over this timeline, so that its file must be there.
+    /// Needed when the caller's path leads to this timeline, so that its file must be there.
     case history(TimelineID, needed: Bool)
     case backupHistory
     case segment(Segment)
@@ -15,7 +15,7 @@ package enum FetchPlan: Hashable, Sendable {
     package struct Segment: Hashable, Sendable {
         package let name: SegmentName
         package let start: LSN
-        /// Bytes from here on are withheld: zeros are served in their place. The segment's end where none are.
+        /// Bytes from here on are withheld, zeros are served in their place; the segment's end where none are.
         package let limit: LSN
         /// The caller's target lies beyond its start, so that it must be there, be it partial.
         package let needed: Bool
@@ -31,7 +31,7 @@ package enum FetchPlan: Hashable, Sendable {
             self = .backupHistory
         case .history(let timeline):
             if let path = request.path {
-                // Timeline 1 has no history file, and a path may begin with an ancestor's child.
+                // PostgreSQL reads only the history of the timeline that it goes to; the first has none.
                 self =
                     path.contains(timeline)
                     ? .history(timeline, needed: timeline.rawValue > 1 && path.target == timeline)

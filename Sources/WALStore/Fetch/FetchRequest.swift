@@ -20,6 +20,8 @@ package struct FetchRequest: Sendable {
     package var systemIdentifier: UInt64?
     /// Where the standby's form says why it stands still.
     package var holdFile: String?
+    /// Touched when PostgreSQL has got all that it may have.
+    package var endFile: String?
 
     package init(
         archive: String,
@@ -30,7 +32,8 @@ package struct FetchRequest: Sendable {
         until: LSN? = nil,
         waits: Bool = false,
         systemIdentifier: UInt64? = nil,
-        holdFile: String? = nil
+        holdFile: String? = nil,
+        endFile: String? = nil
     ) {
         self.archive = archive
         self.name = name
@@ -41,5 +44,6 @@ package struct FetchRequest: Sendable {
         self.waits = waits
         self.systemIdentifier = systemIdentifier
         self.holdFile = holdFile
+        self.endFile = endFile
     }
 }

@@ -11,6 +11,8 @@ package struct FetchTrouble: Error, Hashable, Sendable, CustomStringConvertible 
         case missing
         /// The archive's copy does not reach the position that is wanted.
         case short
+        /// The position to stop at lies inside of a record.
+        case badLimit
         /// The archive, or the place to write to, cannot be used.
         case system
     }
@@ -51,7 +53,7 @@ package struct FetchTrouble: Error, Hashable, Sendable, CustomStringConvertible 
     var mayPass: Bool {
         switch kind {
         case .missing, .short, .system: true
-        case .corrupt, .tablespace: false
+        case .corrupt, .tablespace, .badLimit: false
         }
     }
 }

@@ -16,20 +16,18 @@ final class FetchWait {
     }
 
     private static let promoteFile = "promote"
-    /// Filesystems that report nothing are looked at as often as this.
-    private static let lookMilliseconds: Int32 = 1000
-
-    private let watch: FileWatch
+    /// How often to look where nothing tells of changes: the filesystem does not, or all of the user's watches are taken.
+    private let lookMilliseconds: Int32
+    private let watch: FileWatch?
     private let archive: String
     private let guardians: [Int32]
     private var isOrphan = false
 
     /// Watches from now on: what is looked at afterwards cannot change unseen.
-    init(archive: String) throws(SystemError) {
+    init(archive: String) {
         self.archive = archive
-        watch = try FileWatch()
-        try watch.add(archive, [.movedTo, .created, .closedAfterWriting])
-        try watch.add(".", [.movedTo, .created])
+        watch = Self.watch(archive)
+        lookMilliseconds = watch == nil ? 50 : 1000
         var handles: [Int32] = []
         for pid in Set([getppid(), getsid(0)]) where pid > 1 && pid != getpid() {
             if let handle = ProcessIdentity.of(pid)?.handle() {
@@ -41,29 +39,36 @@ final class FetchWait {
         guardians = handles
     }
 
+    private static func watch(_ archive: String) -> FileWatch? {
+        guard let watch = try? FileWatch(),
+            (try? watch.add(archive, [.movedTo, .created, .closedAfterWriting])) != nil,
+            (try? watch.add(".", [.movedTo, .created])) != nil
+        else { return nil }
+        return watch
+    }
+
     deinit {
         for handle in guardians { close(handle) }
     }
 
     /// Waits for something to do.
     ///
-    /// - Parameter archiveMatters: false sits out the time whatever happens in the archive.
+    /// Without `archiveMatters` it sits out the time whatever happens in the archive.
     func next(until deadline: Deadline, archiveMatters: Bool = true) throws(SystemError) -> Wake {
         while true {
             if isOrphan { return .orphaned }
             if FileTree.exists(Self.promoteFile) { return .promoted }
             if deadline.hasPassed { return .timeIsOver }
-            let items = [PollItem(watch.raw)] + guardians.map { PollItem($0) }
+            let items = [PollItem(watch?.raw ?? -1)] + guardians.map { PollItem($0) }
             let ready = try Poll.wait(
                 items,
-                timeoutMilliseconds: min(deadline.millisecondsLeft, Self.lookMilliseconds)
+                timeoutMilliseconds: min(deadline.millisecondsLeft, lookMilliseconds)
             )
             if ready.dropFirst().contains(where: { !$0.isEmpty }) {
                 isOrphan = true
             } else if ready.allSatisfy(\.isEmpty) {
                 if archiveMatters { return deadline.hasPassed ? .timeIsOver : .archiveChanged }
-            } else {
-                let events = try watch.read()
+            } else if let events = try watch?.read() {
                 let changed = events.contains { $0.watchedPath == archive || $0.events.contains(.overflowed) }
                 if changed, archiveMatters { return .archiveChanged }
             }

@@ -30,7 +30,7 @@ final class Decompression {
         inputSpace.deallocate()
     }
 
-    /// The first bytes, which `read` gives again. Only before any `read`.
+    /// The first bytes, which `read` gives again; only before any `read`.
     func peek(_ count: Int, from file: borrowing Descriptor) throws -> [UInt8] {
         var bytes = [UInt8](repeating: 0, count: count)
         let filled = try bytes.withUnsafeMutableBytes { try read(into: $0, from: file) }

@@ -9,7 +9,9 @@ extension WALDirectory {
     ///
     /// Killed anywhere, it leaves the plain file, the compressed one, or both, each whole. A segment that is already
     /// compressed is fine.
-    /// - Parameter level: zstd's, 1 to 19.
+    /// - Parameters:
+    ///   - name: the segment.
+    ///   - level: zstd's, 1 to 19.
     /// - Returns: the sizes of the file before and after, in bytes.
     /// - Throws: `StoreError.notFound` when there is no complete one; `.wrongSize` for one that is not whole.
     @discardableResult

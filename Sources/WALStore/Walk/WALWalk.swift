@@ -30,7 +30,7 @@ package struct WALWalk {
         _ major: PostgresMajor
     ) throws -> SegmentScanner.Verdict
 
-    /// - Parameter expectation: its timeline is set by the path.
+    /// A walk over `directory`; the expected timeline is set by the path.
     package init(_ directory: WALDirectory, expectation: SegmentScanner.Expectation = .init()) {
         self.directory = directory
         self.expectation = expectation
@@ -43,6 +43,7 @@ package struct WALWalk {
     ///   - path: the timelines; a segment comes from the newest of them that it has WAL of.
     ///   - upTo: nil goes on to the archive's end, into the valid part of a partial segment.
     ///   - visit: gets the record's body as `SegmentScanner` hands it out, valid during the call only.
+    /// - Returns: why it ended.
     /// - Throws: what `visit` throws, `SystemError` for a file that cannot be read, `StoreError.badCompression`.
     package func records(
         from: LSN,

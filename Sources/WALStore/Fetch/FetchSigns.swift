@@ -1,0 +1,76 @@
+import ArchiveModel
+import Glibc
+import Platform
+import WALFormat
+
+/// What a fetch leaves for others to see: the hold file of a standby, the end file of a clone.
+extension SegmentFetch {
+    /// Writes the hold file, if there is to be one and it does not say so already.
+    ///
+    /// - Returns: whether this is news.
+    @discardableResult
+    func tell(_ trouble: FetchTrouble) -> Bool {
+        guard request.waits, let path = request.holdFile else { return true }
+        let text = trouble.json
+        if (try? FileTree.readText(path, limit: 64 << 10)) == text { return false }
+        try? DurableFile.replace(path, text: text)
+        return true
+    }
+
+    /// Nothing is held any more.
+    func releaseHold() {
+        guard let path = request.holdFile else { return }
+        unlink(path)
+    }
+
+    /// PostgreSQL asks for WAL beyond `until`: it has all that it gets.
+    func markEnd() {
+        guard let until = request.until, case .segment(let name)? = ArchiveFileName(request.name),
+            let start = name.start(size: directory.segmentSize), start >= until
+        else { return }
+        touchEndFile()
+    }
+
+    /// The same where it asks again for the segment that is cut.
+    ///
+    /// It may also do so at its start, for the checkpoint's segment, then for the redo's, then for this one again. So
+    /// the files in pg_wal decide: at the end the last one that it was given is this one.
+    func noteEndBeforeServing(_ segment: FetchPlan.Segment) {
+        guard request.endFile != nil, segment.limit < directory.segmentSize.segmentEnd(of: segment.start) else {
+            return
+        }
+        let given = FilePath.parent(of: request.target)
+        guard let this = try? FileTree.status(FilePath.join(given, segment.name.description)) else { return }
+        let number = directory.segmentSize.number(of: segment.start)
+        let timelines = request.path?.legs.map(\.timeline) ?? [segment.name.timeline]
+        for timeline in timelines where number > 0 {
+            let before = SegmentName(timeline: timeline, number: number - 1, size: directory.segmentSize)
+            guard let status = try? FileTree.status(FilePath.join(given, before.description)) else { continue }
+            if status.modified >= this.modified { return }
+        }
+        touchEndFile()
+    }
+
+    private func touchEndFile() {
+        guard let path = request.endFile,
+            let file = try? Descriptor.open(path, O_WRONLY | O_CREAT | O_NOFOLLOW)
+        else { return }
+        futimens(file.raw, nil)
+    }
+
+    /// The segment size of the archive, by the page headers of what was asked for, or of any other segment.
+    static func segmentSize(_ request: FetchRequest) -> SegmentSize {
+        // Of the smallest size, with which all names are possible.
+        let directory = WALDirectory(request.archive, segmentSize: SegmentSize(bytes: 1 << 20) ?? .standard)
+        if case .segment(let name)? = ArchiveFileName(request.name),
+            let size = (try? directory.open(name))??.segmentSize
+        {
+            return size
+        }
+        guard let names = try? ArchiveGlance(request.archive).lastComplete.values else { return .standard }
+        for name in names {
+            if let size = (try? directory.open(name))??.segmentSize { return size }
+        }
+        return .standard
+    }
+}

@@ -1,0 +1,169 @@
+import ArchiveModel
+import Platform
+import WALFormat
+
+/// A restore_command: gives PostgreSQL the segment or history file that it asks for, and no more than it may have.
+///
+/// What is served was verified first. "Not there" is said only where it is proven: PostgreSQL takes it for the end of
+/// WAL. The standby's form (`StandbyFetch`) waits; this one serves clones and restores.
+package struct SegmentFetch {
+    let request: FetchRequest
+    let directory: WALDirectory
+    let plan: FetchPlan
+
+    /// How long trouble that may pass is given to pass.
+    static let patienceSeconds = 5.0
+
+    package init(_ request: FetchRequest) {
+        self.request = request
+        let size = request.segmentSize ?? Self.segmentSize(request)
+        self.directory = WALDirectory(request.archive, segmentSize: size)
+        self.plan = FetchPlan(request, segmentSize: size)
+    }
+
+    /// Carries out the request.
+    ///
+    /// - Parameter report: is told what people should know, one line at a time.
+    /// - Returns: what PostgreSQL must be told.
+    package func run(report: (String) -> Void) -> FetchOutcome {
+        switch plan {
+        case .badName:
+            return .badName("'\(request.name)' is not the name of a WAL segment or timeline history")
+        case .refused(let reason):
+            markEnd()
+            return .notThere(reason)
+        case .history, .backupHistory, .segment:
+            let outcome = request.waits ? StandbyFetch(self).run() : serveWithPatience()
+            if case .trouble(let trouble, _) = outcome, tell(trouble) {
+                report("error: \(trouble.text)")
+                report("hint: \(trouble.hint)")
+            }
+            return outcome
+        }
+    }
+
+    private func serveWithPatience() -> FetchOutcome {
+        let deadline = Deadline(seconds: Self.patienceSeconds)
+        while true {
+            let trouble: FetchTrouble
+            do {
+                if try serve() { return .served }
+                guard let gap = try gap() else { return .notThere("it is not in the archive") }
+                trouble = gap
+            } catch {
+                trouble = self.trouble(error)
+            }
+            guard trouble.mayPass, !deadline.hasPassed else { return .trouble(trouble, mustAbort: true) }
+            SystemClock.sleep(seconds: 0.1)
+        }
+    }
+
+    // MARK: - Serving
+
+    /// Serves what was asked for if the archive has it.
+    ///
+    /// - Returns: false when it does not have it.
+    /// - Throws: `FetchTrouble` and whatever the archive's files throw.
+    func serve() throws -> Bool {
+        switch plan {
+        case .badName, .refused: return false
+        case .backupHistory: return try serveText(FilePath.join(request.archive, request.name))
+        case .history(let timeline, _): return try serveHistory(timeline)
+        case .segment(let segment):
+            noteEndBeforeServing(segment)
+            guard let reader = try directory.open(segment.name, completeOnly: !segment.needed) else { return false }
+            let prepared = try delivery(segment).prepare(reader)
+            if let hold = prepared.hold { throw hold }
+            try prepared.file.publish()
+            return true
+        }
+    }
+
+    func delivery(_ segment: FetchPlan.Segment) -> SegmentDelivery {
+        SegmentDelivery(
+            directory: directory,
+            segment: segment,
+            target: request.target,
+            systemIdentifier: request.systemIdentifier,
+            guardsTablespaces: request.waits || request.until != nil
+        )
+    }
+
+    private func serveHistory(_ timeline: TimelineID) throws -> Bool {
+        // A file that cannot be read as a history throws here.
+        guard try directory.history(timeline) != nil else { return false }
+        let file = directory.historyPath(of: timeline)
+        if request.waits {
+            // Whoever follows a timeline must not be left with one that a power cut takes from the archive.
+            try DurableFile.syncFile(file)
+            try DurableFile.syncDirectory(request.archive)
+        }
+        return try serveText(file)
+    }
+
+    private func serveText(_ path: String) throws -> Bool {
+        let bytes: [UInt8]
+        do throws(SystemError) { bytes = try FileTree.read(path, limit: 1 << 20) } catch {
+            guard error.isNotFound else { throw error }
+            return false
+        }
+        let file = try FetchTarget(request.target)
+        try file.write(bytes)
+        try file.publish()
+        return true
+    }
+
+    // MARK: - What is not there
+
+    /// Why the absence of what was asked for is no end of the archive; nil when it is one.
+    func gap() throws -> FetchTrouble? {
+        switch plan {
+        case .badName, .refused, .backupHistory: return nil
+        case .history(let timeline, let needed):
+            guard needed else { return nil }
+            return missing("the history of timeline \(timeline), to which this recovery goes, is not in the archive")
+        case .segment(let segment):
+            if segment.needed {
+                return missing("segment \(segment.name) is not in the archive and is needed up to \(segment.limit)")
+            }
+            guard try isBeforeOthers(segment) else { return nil }
+            return missing("segment \(segment.name) is not in the archive, though later ones are")
+        }
+    }
+
+    private func missing(_ text: String) -> FetchTrouble {
+        FetchTrouble(
+            .missing,
+            request.name,
+            text,
+            hint: "put the missing file into \(request.archive), or recover to a point before it"
+        )
+    }
+
+    private func isBeforeOthers(_ segment: FetchPlan.Segment) throws -> Bool {
+        let size = directory.segmentSize
+        let number = size.number(of: segment.start)
+        let timeline = segment.name.timeline
+        let glance = try ArchiveGlance(request.archive)
+        let followers = request.path?.legs.map(\.timeline).filter { $0 >= timeline } ?? [timeline]
+        guard followers.contains(where: { (glance.lastNumber(of: $0, size: size) ?? 0) > number }) else { return false }
+        if request.path == nil, let begin = try directory.history(timeline)?.parent?.end {
+            // PostgreSQL asks the newest timeline first, also for WAL that only its ancestors have.
+            return number >= size.number(of: begin)
+        }
+        return true
+    }
+
+    func trouble(_ error: any Error) -> FetchTrouble {
+        if let trouble = error as? FetchTrouble { return trouble }
+        let isDamage = error is StoreError || error is FormatError
+        return FetchTrouble(
+            isDamage ? .corrupt : .system,
+            request.name,
+            "\(request.name) cannot be served: \(error)",
+            hint: isDamage
+                ? "put an intact copy of the file in its place, if there is one"
+                : "see to the archive's disk, and to who may read it and write to the target"
+        )
+    }
+}
