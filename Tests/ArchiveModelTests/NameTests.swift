@@ -9,7 +9,8 @@ struct NameTests {
     }
 
     @Test(arguments: [
-        "", "A", "-a", ".a", "_a", "a/b", "..", "a b", "a\n", "ä", "a\u{0}", String(repeating: "a", count: 49), "a;b", "a*",
+        "", "A", "-a", ".a", "_a", "a/b", "..", "a b", "a\n", "ä", "a\u{0}", String(repeating: "a", count: 49), "a;b",
+        "a*",
     ])
     func refused(_ name: String) {
         #expect(Name.fault(name) != nil)
@@ -18,8 +19,10 @@ struct NameTests {
 
     @Test(arguments: [
         ("*", "", true), ("*", "abc", true), ("a*c", "abc", true), ("a*c", "abcd", false), ("a?c", "abc", true),
-        ("[ab]x", "bx", true), ("[!ab]x", "bx", false), ("[a-c]*", "b-1", true), ("20261121-*", "20261121-082350", true),
-        ("**a", "bca", true), ("a*b*c", "axxbyyc", true), ("a*b*c", "axxbyy", false), ("[", "[", true), ("[a", "[a", true),
+        ("[ab]x", "bx", true), ("[!ab]x", "bx", false), ("[a-c]*", "b-1", true),
+        ("20261121-*", "20261121-082350", true),
+        ("**a", "bca", true), ("a*b*c", "axxbyyc", true), ("a*b*c", "axxbyy", false), ("[", "[", true),
+        ("[a", "[a", true),
     ])
     func globs(_ pattern: String, _ name: String, _ fits: Bool) {
         #expect(Glob.matches(pattern, name) == fits)
@@ -31,7 +34,8 @@ struct NameTests {
     }
 
     @Test(arguments: [
-        ("20G", UInt64(20) << 30), ("256MB", 256 << 20), ("1 GiB", 1 << 30), ("512", 512), ("10k", 10240), ("1TB", 1 << 40),
+        ("20G", UInt64(20) << 30), ("256MB", 256 << 20), ("1 GiB", 1 << 30), ("512", 512), ("10k", 10240),
+        ("1TB", 1 << 40),
     ])
     func sizes(_ text: String, _ bytes: UInt64) {
         #expect(ByteSize.parse(text) == bytes)

@@ -10,6 +10,8 @@ package struct ContainerPaths: Hashable, Sendable {
     }
 
     package var identity: String { "\(root)/container.json" }
+    /// There while `container init` has not ended.
+    package var initMark: String { "\(root)/initialising.json" }
     package var settings: String { "\(root)/pgarchive.toml" }
 
     package var walArchive: String { "\(root)/wal_archive" }

@@ -72,9 +72,13 @@ package struct RetentionPlan: Sendable {
             } else if let clone = inUse[snapshot.name] {
                 kept.append(Kept(snapshot: snapshot.name, reason: "clone '\(clone)' has not recovered from it yet"))
             } else if snapshot.name == anchor {
-                kept.append(Kept(snapshot: snapshot.name, reason: "the moments after the expiry date are reached from it"))
+                kept.append(
+                    Kept(snapshot: snapshot.name, reason: "the moments after the expiry date are reached from it")
+                )
             } else if protected.contains(snapshot.name) {
-                kept.append(Kept(snapshot: snapshot.name, reason: "one of the \(max(1, minimum)) newest, which always stay"))
+                kept.append(
+                    Kept(snapshot: snapshot.name, reason: "one of the \(max(1, minimum)) newest, which always stay")
+                )
             } else {
                 deleted.append(snapshot)
             }

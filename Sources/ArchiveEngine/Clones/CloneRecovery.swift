@@ -1,0 +1,155 @@
+import ArchiveModel
+import Platform
+import PostgresLink
+import WALFormat
+
+/// Watches a clone recover to its target, checks where it stopped, and makes it a primary.
+///
+/// The clone runs as a hot standby whose fetch withholds everything beyond the target, so it stops there by itself.
+struct CloneRecovery {
+    let container: Container
+    let record: CloneRecord
+    let server: RunningServer
+    let progress: Progress
+    let interruption: Interruption?
+
+    private var paths: ClonePaths { container.paths.clone(record.name) }
+    private var total: UInt64 { record.stop.bytes(since: record.redo) }
+
+    /// - Returns: the timeline that the clone is on after its promotion.
+    func run(endFile: String) throws -> TimelineID {
+        let connection = try reachTarget(endFile: endFile)
+        if let connection {
+            let replayed = try replayed(connection)
+            guard replayed == record.stop else {
+                connection.close()
+                throw ArchiveError(
+                    .verificationFailed,
+                    "clone '\(record.name)' stopped at \(replayed) instead of \(record.stop)",
+                    hint: "do not use it; delete it and report this"
+                )
+            }
+            connection.close()
+        }
+        try FaultPoint.pass("clone.beforePromote")
+        try server.promote()
+        try waitForPromotion()
+        let timeline = try checkSwitchPoint()
+        var finished = record
+        finished.state = .recovered
+        try CloneCatalog(container).save(finished)
+        return timeline
+    }
+
+    /// Waits until all WAL up to the target is replayed.
+    ///
+    /// - Returns: a connection, or nil when the server is at its target and still cannot take one: with more than 64
+    ///   open subtransactions in a transaction at the checkpoint, a hot standby waits for WAL that will not come.
+    private func reachTarget(endFile: String) throws -> SQLConnection? {
+        var connection: SQLConnection?
+        var pauseMilliseconds: Int32 = 2
+        var endSeenAt: Double?
+        while true {
+            try interruption?.check()
+            try requireAlive()
+            if connection == nil { connection = connect() }
+            if let open = connection {
+                let position = try replayed(open)
+                report(position)
+                if position >= record.stop { return open }
+                // Long replays are asked less often; the last stretch every few milliseconds.
+                pauseMilliseconds = record.stop.bytes(since: position) > 64 << 20 ? 50 : 2
+            } else if FileTree.exists(endFile) {
+                let now = SystemClock.monotonicSeconds()
+                if now - (endSeenAt ?? now) > 0.3 { return nil }
+                endSeenAt = endSeenAt ?? now
+            } else {
+                reportFromProcessTitle()
+            }
+            try server.pause(
+                milliseconds: connection == nil ? 5 : pauseMilliseconds,
+                interrupt: interruption?.descriptor
+            )
+        }
+    }
+
+    private func requireAlive() throws {
+        guard !server.isAlive else { return }
+        throw ArchiveError(
+            .failed,
+            "clone '\(record.name)' ended while it recovered (\(server.exitStatus.map { "\($0)" } ?? "unknown status"))",
+            hint: "the whole log: 'pgarchive clone log \(record.name)'",
+            details: LogTail.reasons(directory: paths.log)
+        )
+    }
+
+    private func connect() -> SQLConnection? {
+        guard server.acceptsConnections else { return nil }
+        return try? LocalLink.connect(container: container, port: record.port)
+    }
+
+    private func replayed(_ connection: SQLConnection) throws -> LSN {
+        let text = try connection.query("SELECT pg_last_wal_replay_lsn()").first?.first ?? nil
+        return text.flatMap { LSN($0) } ?? .invalid
+    }
+
+    private func report(_ position: LSN) {
+        progress.report(.bytes(done: min(position.bytes(since: record.redo), total), total: total))
+    }
+
+    /// Before it is consistent a server answers nobody; its startup process shows the segment in its title.
+    private func reportFromProcessTitle() {
+        guard let segment = server.segmentBeingRecovered(),
+            let start = segment.start(size: container.segmentSize)
+        else { return }
+        report(start)
+    }
+
+    private func waitForPromotion() throws {
+        let deadline = SystemClock.monotonicSeconds() + 120
+        var connection: SQLConnection?
+        defer { connection?.close() }
+        while SystemClock.monotonicSeconds() < deadline {
+            try requireAlive()
+            if connection == nil { connection = connect() }
+            if let open = connection,
+                let row = try? open.query("SELECT pg_is_in_recovery()").first, row.first == "f"
+            {
+                return
+            }
+            try server.pause(milliseconds: 3, interrupt: interruption?.descriptor)
+        }
+        throw ArchiveError(
+            .failed,
+            "clone '\(record.name)' reached its target and was not promoted within two minutes",
+            hint: "'pgarchive clone log \(record.name)' tells why",
+            details: LogTail.reasons(directory: paths.log)
+        )
+    }
+
+    /// The promoted clone's history file must name exactly the planned position.
+    private func checkSwitchPoint() throws -> TimelineID {
+        let names = try FileTree.list(paths.tree.writeAheadLog).compactMap { name -> TimelineID? in
+            guard case .history(let timeline)? = ArchiveFileName(name) else { return nil }
+            return timeline
+        }
+        guard let newest = names.max() else {
+            throw ArchiveError(
+                .verificationFailed,
+                "clone '\(record.name)' was promoted and left no history file",
+                hint: "do not use it; delete it and report this"
+            )
+        }
+        let text = try FileTree.readText("\(paths.tree.writeAheadLog)/\(newest.historyFileName)")
+        let history = try TimelineHistory(timeline: newest, text: text)
+        guard let fork = history.ancestors.last?.end, fork == record.stop else {
+            throw ArchiveError(
+                .verificationFailed,
+                "clone '\(record.name)' forked at \(history.ancestors.last?.end.description ?? "an unknown position") "
+                    + "instead of \(record.stop)",
+                hint: "do not use it; delete it and report this"
+            )
+        }
+        return newest
+    }
+}

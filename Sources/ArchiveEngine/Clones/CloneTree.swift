@@ -1,0 +1,36 @@
+import ArchiveModel
+import Platform
+
+/// Turns a copy of a cluster into one that can start beside its original.
+enum CloneTree {
+    /// Files of the original's running server; the clone's own would be mistaken for it.
+    private static let removedFiles = [
+        "postmaster.pid", "postmaster.opts", "postgresql.auto.conf.tmp", "current_logfiles", "recovery.signal",
+        "promote", "pg_internal.init", "global/pg_internal.init",
+    ]
+
+    /// Directories whose content means nothing to another server.
+    private static let emptiedDirectories = [
+        "pg_replslot", "pg_stat_tmp", "pg_notify", "pg_serial", "pg_snapshots", "pg_dynshmem", "pg_subtrans",
+    ]
+
+    /// - Parameter keepsWAL: a duplicate needs its own WAL to recover from a crash; a copy of a snapshot must not
+    ///   have any, as it may go on beyond the target.
+    static func prepare(_ tree: ServerTree, keepsWAL: Bool) throws {
+        for file in removedFiles { try FileTree.removeFile("\(tree.data)/\(file)") }
+        for directory in emptiedDirectories where FileTree.isDirectory("\(tree.data)/\(directory)") {
+            try FileTree.emptyDirectory("\(tree.data)/\(directory)")
+        }
+        for file in ["postgresql.conf", "pg_hba.conf", "pg_ident.conf"] {
+            try FileTree.removeFile("\(tree.root)/\(file)")
+        }
+        // Upstream's ALTER SYSTEM would win over the clone's own file.
+        try DurableFile.replace(tree.autoConfiguration, text: "", mode: 0o600)
+        try StandbyTree.relinkTablespaces(tree)
+        try StandbyTree.requireContained(tree)
+        guard !keepsWAL else { return }
+        try FileTree.emptyDirectory(tree.writeAheadLog)
+        try FileTree.makeDirectory("\(tree.writeAheadLog)/archive_status", mode: 0o700, parents: false)
+        try DurableFile.replace(tree.standbySignal, text: "", mode: 0o600)
+    }
+}

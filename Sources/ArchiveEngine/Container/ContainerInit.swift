@@ -1,0 +1,317 @@
+package import ArchiveModel
+import Platform
+package import PostgresLink
+import WALFormat
+
+/// Makes a container: from a look at the upstream to a standby that is consistent and replays.
+///
+/// Whatever goes wrong, and when it is interrupted, neither slot nor directory stays behind. What a killed init left
+/// is found by its mark and removed by the next one.
+package struct ContainerInit: Sendable {
+    package struct Options: Sendable {
+        package var root: String
+        package var name: String
+        package var upstream: String
+        package var upstreamReplication: String
+        package var slot: String
+        package var driver: StorageDriverKind?
+        package var owner: String
+        package var checkpoint: BaseBackupTool.Checkpoint
+
+        package init(
+            root: String,
+            name: String,
+            upstream: String,
+            upstreamReplication: String,
+            slot: String,
+            driver: StorageDriverKind?,
+            owner: String,
+            checkpoint: BaseBackupTool.Checkpoint
+        ) {
+            self.root = root
+            self.name = name
+            self.upstream = upstream
+            self.upstreamReplication = upstreamReplication
+            self.slot = slot.isEmpty ? StandardSlot.name(container: name) : slot
+            self.driver = driver
+            self.owner = owner
+            self.checkpoint = checkpoint
+        }
+
+        var replication: String {
+            upstreamReplication.isEmpty ? "\(upstream) user=replication" : upstreamReplication
+        }
+    }
+
+    let options: Options
+    let progress: Progress
+    let interruption: Interruption
+    private var paths: ContainerPaths { ContainerPaths(root: options.root) }
+
+    package init(_ options: Options, progress: Progress, interruption: Interruption) {
+        self.options = options
+        self.progress = progress
+        self.interruption = interruption
+    }
+
+    /// Runs as the owner; a pool is mounted already.
+    package func run() throws -> Container {
+        try checkPlace()
+        let (sql, replication) = try connections()
+        guard let slot = SlotName(options.slot) else {
+            throw ArchiveError(
+                .usage,
+                "'\(options.slot)' is not a replication slot's name",
+                hint: "use a-z, 0-9 and '_', at most 63 characters"
+            )
+        }
+        progress.step("looking at the upstream")
+        let leftover = try InitMark.read(paths)
+        let facts = try preflight(sql: sql, replication: replication, slotMayExist: leftover?.slot == options.slot)
+        if leftover != nil {
+            progress.note("removing what an interrupted init left in \(options.root)")
+            try InitUndo(paths: paths, replication: replication, slot: slot, dropsSlot: facts.slot != nil).run()
+        }
+        let undo = InitUndo(paths: paths, replication: replication, slot: slot, dropsSlot: true)
+        do {
+            let container = try lay(facts)
+            progress.step("creating slot '\(slot)', and receiving WAL from it")
+            try UpstreamSlots.create(replication, slot)
+            try FaultPoint.pass("init.afterSlot")
+            try startReceiver(container)
+            try backUp(container, facts: facts, replication: replication)
+            try FaultPoint.pass("init.afterBackup")
+            try startStandby(container)
+            try handOver(container)
+            return container
+        } catch {
+            progress.note("undoing what was done so far")
+            undo.runQuietly(progress)
+            throw error
+        }
+    }
+
+    // MARK: - Before anything is changed
+
+    private func checkPlace() throws {
+        guard SocketDirectory.isShortEnough(paths.socketDirectory) else {
+            throw ArchiveError(
+                .usage,
+                "the path '\(options.root)' is too long: a Unix socket's path has at most \(SocketDirectory.pathLimitBytes) "
+                    + "bytes, and the servers' sockets would lie in '\(paths.socketDirectory)'",
+                hint: "choose a shorter directory; a symbolic link does not help"
+            )
+        }
+        guard FileTree.exists(options.root) else { return }
+        guard !FileTree.exists(paths.identity) || FileTree.exists(paths.initMark) else {
+            throw ArchiveError(
+                .conflict,
+                "there is a container in '\(options.root)' already",
+                hint: "choose another name, or 'pgarchive container purge' it first"
+            )
+        }
+        if try InitMark.read(paths) == nil, try !FileTree.list(options.root).isEmpty {
+            throw ArchiveError(
+                .conflict,
+                "'\(options.root)' is not empty",
+                hint: "choose a directory that is empty or does not exist"
+            )
+        }
+        if let holder = try HeldLock.isHeld(paths.supervisorLock) {
+            throw ArchiveError(.conflict, "a supervisor runs in '\(options.root)': process \(holder.pid)", hint: nil)
+        }
+    }
+
+    private func connections() throws -> (sql: ConnectionString, replication: ConnectionString) {
+        do {
+            return (try ConnectionString(options.upstream), try ConnectionString(options.replication))
+        } catch {
+            throw ArchiveError(
+                .usage,
+                "the connection to the upstream is not a connection string: \(error.message)",
+                hint: "write it as libpq does: --upstream 'host=db1 port=5432 user=postgres dbname=postgres'"
+            )
+        }
+    }
+
+    private func preflight(
+        sql: ConnectionString,
+        replication: ConnectionString,
+        slotMayExist: Bool
+    ) throws -> UpstreamFacts {
+        let report = UpstreamPreflight(
+            sql: sql,
+            replication: replication,
+            slot: options.slot,
+            installedMajors: PostgresInstallation.all().map(\.major),
+            slotMayExist: slotMayExist
+        ).run()
+        for finding in report.findings where finding.severity != .refusal {
+            progress.note(([finding.what] + [finding.fix].compactMap { $0 }).joined(separator: "; "))
+        }
+        guard report.isPassed, let facts = report.facts else { throw PreflightFailure.error(report) }
+        guard facts.superuser != nil else {
+            throw ArchiveError(
+                .refused,
+                "the upstream has no superuser that may log in; the standby and the clones are managed as one",
+                hint: "CREATE ROLE pgarchive_admin SUPERUSER LOGIN;"
+            )
+        }
+        return facts
+    }
+
+    // MARK: - The container
+
+    private func lay(_ facts: UpstreamFacts) throws -> Container {
+        let made = !FileTree.exists(options.root)
+        try FileTree.makeDirectory(options.root, mode: 0o700, parents: true)
+        let driver: any StorageDriver
+        do {
+            driver = try chooseDriver()
+        } catch {
+            if made { try? FileTree.removeTree(options.root) }
+            throw error
+        }
+        try JSONFile.replace(paths.initMark, with: InitMark(slot: options.slot))
+        for directory in [paths.walArchive, paths.snapshots, paths.clones, paths.log, paths.run] {
+            try FileTree.makeDirectory(directory, mode: 0o700)
+        }
+        var settings = Settings()
+        settings.upstream = options.upstream
+        settings.upstreamReplication = options.upstreamReplication
+        settings.slot = options.slot
+        try DurableFile.replace(paths.settings, text: SettingsFile.text(settings))
+        let identity = ContainerIdentity(
+            name: options.name,
+            systemIdentifier: facts.systemIdentifier,
+            major: facts.major.rawValue,
+            segmentBytes: facts.segmentSize.bytes,
+            driver: StorageDriverKind(rawValue: driver.kindName) ?? .copy,
+            owner: options.owner,
+            superuser: facts.superuser ?? "postgres",
+            createdAt: PostgresTime(unixMicroseconds: SystemClock.now())
+        )
+        try JSONFile.replace(paths.identity, with: identity)
+        return try Container.open(options.root)
+    }
+
+    private func chooseDriver() throws -> any StorageDriver {
+        let working = try StorageProbe.drivers(at: options.root)
+        guard let wanted = options.driver else {
+            let best = working.first ?? CopyDriver()
+            if best.kindName == StorageDriverKind.copy.rawValue {
+                progress.note(
+                    "this filesystem has no copy-on-write: each snapshot and each clone is a whole copy (driver 'copy')"
+                )
+            }
+            return best
+        }
+        guard let driver = working.first(where: { $0.kindName == wanted.rawValue }) else {
+            throw ArchiveError(
+                .refused,
+                "the driver '\(wanted.rawValue)' does not work in '\(options.root)'",
+                hint: "here work: \(working.map(\.kindName).joined(separator: ", ")); --pool-size makes a btrfs pool"
+            )
+        }
+        return driver
+    }
+
+    private func startReceiver(_ container: Container) throws {
+        let receiver = ReceiverPart(container: container)
+        _ = try receiver.start()
+        let deadline = SystemClock.monotonicSeconds() + 60
+        while SystemClock.monotonicSeconds() < deadline {
+            let status = try JSONFile.read(ReceiverStatus.self, from: paths.receiverStatus)
+            if let status, status.state == .streaming || status.state == .catchingUp { return }
+            if receiver.find() == nil, let status, status.state != .connecting { break }
+            try interruption.pause(milliseconds: 20)
+        }
+        let status = try JSONFile.read(ReceiverStatus.self, from: paths.receiverStatus)
+        throw ArchiveError(
+            .upstreamUnreachable,
+            "the receiver does not stream: \(status?.reason ?? "it did not start")",
+            hint: "check --upstream-repl: it must reach the same server",
+            details: LogTail.lines(paths.receiverLog, count: 5)
+        )
+    }
+
+    private func backUp(_ container: Container, facts: UpstreamFacts, replication: ConnectionString) throws {
+        progress.step("copying the upstream's data (\(options.checkpoint.rawValue) checkpoint)")
+        let tree = paths.standbyTree
+        try container.driver.createVolume(tree.root)
+        try FileTree.makeDirectory(tree.tablespaces, mode: 0o700)
+        for tablespace in facts.tablespaces {
+            try FileTree.makeDirectory(tree.tablespace(tablespace.oid), mode: 0o700)
+        }
+        let tool = BaseBackupTool(
+            installation: try container.installation(),
+            upstream: replication,
+            directory: tree.data,
+            checkpoint: options.checkpoint,
+            tablespaces: facts.tablespaces.map { (from: $0.location, to: tree.tablespace($0.oid)) }
+        )
+        do {
+            try tool.run(interrupt: interruption.descriptor) { state in
+                progress.report(.bytes(done: state.bytesDone, total: state.bytesTotal == 0 ? nil : state.bytesTotal))
+            }
+        } catch {
+            try interruption.check()
+            throw error
+        }
+        try StandbyTree.relinkTablespaces(tree)
+        try StandbyTree.requireContained(tree)
+        try container.driver.sync(tree.root)
+    }
+
+    private func startStandby(_ container: Container) throws {
+        progress.step("starting the standby, and waiting until it is consistent")
+        let server = try StandbyPart(container: container).launch()
+        do {
+            try server.waitUntilReady(timeoutSeconds: nil, interrupt: interruption.descriptor)
+        } catch {
+            try interruption.check()
+            throw ArchiveError(
+                .failed,
+                "the standby did not become consistent: \(error.message)",
+                hint: error.hint,
+                details: error.log + LogTail.reasons(directory: paths.standbyLog)
+            )
+        }
+    }
+
+    private func handOver(_ container: Container) throws {
+        try FaultPoint.pass("init.beforeDone")
+        _ = try SupervisorStart(container).start(parts: Part.allCases)
+        try DurableFile.remove(paths.initMark)
+    }
+}
+
+/// The mark of an init that has not ended (`initialising.json`).
+package struct InitMark: Codable, Sendable {
+    package var slot: String
+
+    package static func read(_ paths: ContainerPaths) throws -> InitMark? {
+        try JSONFile.read(InitMark.self, from: paths.initMark)
+    }
+}
+
+/// All that a preflight found, as one error.
+enum PreflightFailure {
+    static func error(_ report: UpstreamPreflight.Report) -> ArchiveError {
+        let refusals = report.refusals
+        let code: ErrorCode
+        switch refusals.first?.kind {
+        case .unreachable?: code = .upstreamUnreachable
+        case .authentication?: code = .authentication
+        default: code = .refused
+        }
+        return ArchiveError(
+            code,
+            refusals.count == 1
+                ? refusals[0].what : "the upstream is not ready for an archive: \(refusals.count) findings",
+            hint: refusals.count == 1 ? refusals[0].fix : "mend them all, then run init again; nothing was changed",
+            details: refusals.count == 1
+                ? [] : refusals.flatMap { ["- \($0.what)"] + [$0.fix].compactMap { $0 }.map { "  fix: \($0)" } }
+        )
+    }
+}

@@ -1,0 +1,65 @@
+import ArchiveModel
+import Platform
+
+/// The cron jobs of a container, offered in the owner's crontab, disabled.
+package struct Crontab: Sendable {
+    let container: Container
+
+    package init(_ container: Container) {
+        self.container = container
+    }
+
+    /// The stanza, each job commented out.
+    package func stanza() throws -> String {
+        let program = try ThisProgram.path()
+        let command = "\(ShellWord.quoted(program)) cron"
+        let selector = "--container \(ShellWord.quoted(container.paths.root))"
+        // In a crontab a % ends the command.
+        let escaped = { (text: String) in
+            text.split(separator: "%", omittingEmptySubsequences: false).joined(separator: "\\%")
+        }
+        return """
+            # pgarchive \(container.name): remove the leading # of a line to enable the job
+            #23 * * * * \(escaped("\(command) expire-and-create-snapshot \(selector)"))
+            #*/10 * * * * \(escaped("\(command) compress-wal-archive 1 \(selector)"))
+            #47 3 * * 0 \(escaped("\(command) defrag-btrfs \(selector)"))
+            """ + "\n"
+    }
+
+    /// Appends the stanza to the calling user's crontab.
+    package func install() throws {
+        let tool: String
+        do {
+            tool = try SystemTool.find("crontab")
+        } catch {
+            throw ArchiveError(
+                .failed,
+                "the program crontab is not installed here",
+                hint: "install cron, or let a systemd timer run these lines:",
+                details: try stanza().split(separator: "\n").map(String.init)
+            )
+        }
+        let environment = ServerEnvironment.minimal
+        let listed = try ProcessSpawn.run(
+            SpawnRequest(executable: tool, arguments: ["-l"], environment: environment),
+            timeoutSeconds: 20
+        )
+        // Without a crontab yet, -l fails and prints nothing on standard output.
+        let present = listed.outputText
+        let text = present + (present.isEmpty || present.hasSuffix("\n") ? "" : "\n") + (try stanza())
+        let stored = try ProcessSpawn.run(
+            SpawnRequest(executable: tool, arguments: ["-"], environment: environment),
+            input: Array(text.utf8),
+            timeoutSeconds: 20
+        )
+        guard stored.status.isSuccess else {
+            throw ArchiveError(
+                .failed,
+                "crontab refused the jobs: \(stored.status)",
+                hint: "add these lines with 'crontab -e':",
+                details: stored.errorText.split(separator: "\n").map(String.init)
+                    + (try stanza().split(separator: "\n").map(String.init))
+            )
+        }
+    }
+}

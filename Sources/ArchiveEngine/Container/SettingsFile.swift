@@ -1,0 +1,182 @@
+package import ArchiveModel
+import Platform
+import TOMLKit
+
+/// Reads and writes `pgarchive.toml`.
+package enum SettingsFile {
+    private enum Slot: @unchecked Sendable {
+        case text(WritableKeyPath<Settings, String>)
+        case flag(WritableKeyPath<Settings, Bool>)
+        case number(WritableKeyPath<Settings, Int>, ClosedRange<Int>)
+        case size(WritableKeyPath<Settings, UInt64>)
+        case ports(WritableKeyPath<Settings, ClosedRange<Int>>)
+    }
+
+    /// Every key there is; a key that is not here is an error.
+    private static let keys: [(name: String, slot: Slot, comment: String)] = [
+        (
+            "upstream", .text(\.upstream),
+            "connection to the upstream for SQL (libpq); PG* variables of a shell are not used"
+        ),
+        (
+            "upstream_repl", .text(\.upstreamReplication),
+            "the same for replication; empty: upstream with user=replication"
+        ),
+        ("slot", .text(\.slot), "the replication slot on the upstream"),
+        (
+            "wal.synchronous", .flag(\.walSynchronous),
+            "true: commits upstream may wait for this archive (synchronous_standby_names)"
+        ),
+        ("standby.shared_buffers", .text(\.standbySharedBuffers), "empty: an eighth of the memory, at most 1GB"),
+        (
+            "standby.shared_preload_libraries", .text(\.preloadLibraries),
+            "libraries without which WAL cannot be replayed"
+        ),
+        ("snapshot.debt", .size(\.snapshotDebtBytes), "WAL that a clone of a new snapshot may have to replay"),
+        (
+            "keep.expire_date", .text(\.expireDate),
+            "as date --date understands it: every moment since then stays reachable"
+        ),
+        ("keep.minimum", .number(\.keepMinimum, 1...10_000), "snapshots that expiry always leaves"),
+        ("clone.ports", .ports(\.clonePorts), "ports for clones, first-last"),
+        (
+            "clone.shared_buffers", .text(\.cloneSharedBuffers),
+            "empty: an eighth of the memory, at most 2GB; taken only as used"
+        ),
+    ]
+
+    package static func read(_ path: String) throws -> Settings {
+        let text: String
+        do {
+            text = try FileTree.readText(path)
+        } catch {
+            throw ArchiveError(.failed, "the settings cannot be read: \(error)", hint: "restore '\(path)'")
+        }
+        return try parse(text, path: path)
+    }
+
+    package static func parse(_ text: String, path: String) throws -> Settings {
+        let table: TOMLTable
+        do {
+            table = try TOMLTable(string: text)
+        } catch let error as TOMLParseError {
+            throw ArchiveError(
+                .usage,
+                "\(path):\(error.source.begin.line): \(error.description)",
+                hint: "the file is TOML: texts stand in quotes, e.g. slot = \"pgarchive_prod\""
+            )
+        }
+        var settings = Settings()
+        try apply(table, prefix: "", to: &settings, path: path)
+        return settings
+    }
+
+    private static func apply(_ table: TOMLTable, prefix: String, to settings: inout Settings, path: String) throws {
+        for key in table.keys {
+            let name = prefix + key
+            guard let value = table[key] else { continue }
+            if let section = value.table {
+                guard keys.contains(where: { $0.name.hasPrefix(name + ".") }) else { throw unknown(name, path) }
+                try apply(section, prefix: name + ".", to: &settings, path: path)
+                continue
+            }
+            guard let entry = keys.first(where: { $0.name == name }) else { throw unknown(name, path) }
+            try set(entry.slot, name: name, value: value, in: &settings, path: path)
+        }
+    }
+
+    private static func set(
+        _ slot: Slot,
+        name: String,
+        value: any TOMLValueConvertible,
+        in settings: inout Settings,
+        path: String
+    ) throws {
+        func fault(_ wanted: String) -> ArchiveError {
+            ArchiveError(
+                .usage,
+                "\(path): \(name) must be \(wanted)",
+                hint: "docs/settings.md lists every key with its default"
+            )
+        }
+        switch slot {
+        case .text(let key):
+            guard let text = value.string else { throw fault("a text in quotes") }
+            settings[keyPath: key] = text
+        case .flag(let key):
+            guard let flag = value.bool else { throw fault("true or false") }
+            settings[keyPath: key] = flag
+        case .number(let key, let range):
+            guard let number = value.int, range.contains(number) else {
+                throw fault("a number from \(range.lowerBound)")
+            }
+            settings[keyPath: key] = number
+        case .size(let key):
+            guard let text = value.string, let bytes = ByteSize.parse(text) else {
+                throw fault("a size such as \"256MB\"")
+            }
+            settings[keyPath: key] = bytes
+        case .ports(let key):
+            guard let text = value.string, let ports = parsePorts(text) else {
+                throw fault("a range such as \"5500-5599\"")
+            }
+            settings[keyPath: key] = ports
+        }
+    }
+
+    private static func parsePorts(_ text: String) -> ClosedRange<Int>? {
+        let parts = text.split(separator: "-", omittingEmptySubsequences: false).map { Int($0) }
+        guard let first = parts.first ?? nil, let last = parts.last ?? nil, parts.count <= 2, first <= last,
+            first >= 1024, last <= 65_535
+        else { return nil }
+        return first...last
+    }
+
+    private static func unknown(_ name: String, _ path: String) -> ArchiveError {
+        let nearest = Spelling.nearest(to: name, among: keys.map(\.name))
+        return ArchiveError(
+            .usage,
+            "\(path): there is no setting '\(name)'",
+            hint: nearest.map { "did you mean '\($0)'?" } ?? "docs/settings.md lists every key"
+        )
+    }
+
+    /// The whole file with every key, its value and what it means.
+    package static func text(_ settings: Settings) -> String {
+        var lines = ["# Settings of this container. Every key has a default; unknown keys are errors."]
+        var section = ""
+        for (name, slot, comment) in keys {
+            let parts = name.split(separator: ".")
+            if parts.count == 2, parts[0] != section {
+                section = String(parts[0])
+                lines += ["", "[\(section)]"]
+            }
+            lines.append("\(parts.last ?? "") = \(value(slot, settings))    # \(comment)")
+        }
+        return lines.joined(separator: "\n") + "\n"
+    }
+
+    private static func value(_ slot: Slot, _ settings: Settings) -> String {
+        switch slot {
+        case .text(let key): quoted(settings[keyPath: key])
+        case .flag(let key): settings[keyPath: key] ? "true" : "false"
+        case .number(let key, _): String(settings[keyPath: key])
+        case .size(let key): quoted(ByteSize.exact(settings[keyPath: key]))
+        case .ports(let key): quoted("\(settings[keyPath: key].lowerBound)-\(settings[keyPath: key].upperBound)")
+        }
+    }
+
+    private static func quoted(_ text: String) -> String {
+        var escaped = ""
+        for scalar in text.unicodeScalars {
+            switch scalar {
+            case "\\": escaped += "\\\\"
+            case "\"": escaped += "\\\""
+            case "\n": escaped += "\\n"
+            case "\t": escaped += "\\t"
+            default: escaped.unicodeScalars.append(scalar)
+            }
+        }
+        return "\"\(escaped)\""
+    }
+}

@@ -1,0 +1,175 @@
+package import ArchiveModel
+import Platform
+import PostgresLink
+import WALFormat
+import WALStore
+
+/// What a container is doing, gathered in a few milliseconds from files, locks and the standby; upstream is not asked.
+package struct StatusReport: Codable, Sendable {
+    package struct PartReport: Codable, Sendable {
+        package var name: String
+        package var isRunning: Bool
+        /// `streaming`, `replaying`, `stopped`, …
+        package var state: String
+        /// Why it stands still or is not running; nil while all is well.
+        package var reason: String?
+        package var processID: Int32?
+    }
+
+    package var container: String
+    package var root: String
+    package var parts: [PartReport]
+    package var waterline: Waterline
+    package var snapshots: Int
+    package var clones: Int
+    package var clonesRunning: Int
+
+    /// Whether every part runs; what stands still has a reason in its part.
+    package var isRunning: Bool { parts.allSatisfy(\.isRunning) }
+
+    package static func gather(_ container: Container) throws -> StatusReport {
+        let supervisor = ControlClient(container).supervisor
+        let states = try? ControlClient(container).send(ControlRequest(.status), timeoutSeconds: 2)?.parts
+        let receiverStatus = try? JSONFile.read(ReceiverStatus.self, from: container.paths.receiverStatus)
+        let hold = StandbyHold.read(container)
+        let server = PostgresServer.find(dataDirectory: container.paths.standbyTree.data)
+        let probe = server == nil ? nil : try? StandbyProbe(container: container)
+        let snapshots = try SnapshotCatalog(container).all()
+        let clones = try CloneCatalog(container).listed()
+        let receiver = receiverPart(container, status: receiverStatus, state: states?.first { $0.part == .walArchive })
+        let standby = standbyPart(
+            isUp: server != nil,
+            processID: server?.pid,
+            probe: probe,
+            hold: hold,
+            state: states?.first { $0.part == .standby }
+        )
+        return StatusReport(
+            container: container.name,
+            root: container.paths.root,
+            parts: [
+                PartReport(
+                    name: "supervisor",
+                    isRunning: supervisor != nil,
+                    state: supervisor == nil ? "stopped" : "running",
+                    reason: nil,
+                    processID: supervisor?.pid
+                ),
+                receiver, standby,
+            ],
+            waterline: waterline(
+                status: receiver.isRunning ? receiverStatus : nil,
+                receiver: receiver,
+                standby: standby,
+                probe: probe,
+                snapshot: snapshots.last,
+                container: container
+            ),
+            snapshots: snapshots.count,
+            clones: clones.count,
+            clonesRunning: clones.count { CloneServer(container, $0).isRunning }
+        )
+    }
+
+    private static func receiverPart(
+        _ container: Container,
+        status: ReceiverStatus?,
+        state: ControlReply.PartState?
+    ) -> PartReport {
+        let holder = (try? HeldLock.isHeld(container.paths.receiverLock)) ?? nil
+        guard let holder else {
+            return PartReport(
+                name: Part.walArchive.rawValue,
+                isRunning: false,
+                state: state?.phase.rawValue ?? "stopped",
+                reason: state?.reason
+            )
+        }
+        return PartReport(
+            name: Part.walArchive.rawValue,
+            isRunning: true,
+            state: status.map { words($0.state) } ?? "starting",
+            reason: status?.reason,
+            processID: holder.pid
+        )
+    }
+
+    private static func words(_ state: ReceiverStatus.State) -> String {
+        switch state {
+        case .connecting: "connecting"
+        case .catchingUp: "catching up"
+        case .streaming: "streaming"
+        case .retrying: "retrying"
+        case .diskFull: "disk full"
+        case .diverged: "diverged"
+        case .gap: "gap"
+        case .stopped: "stopped"
+        }
+    }
+
+    private static func standbyPart(
+        isUp: Bool,
+        processID: Int32?,
+        probe: StandbyProbe?,
+        hold: StandbyHold?,
+        state: ControlReply.PartState?
+    ) -> PartReport {
+        guard isUp else {
+            return PartReport(
+                name: Part.standby.rawValue,
+                isRunning: false,
+                state: state?.phase.rawValue ?? "stopped",
+                reason: state?.reason
+            )
+        }
+        let held = hold != nil
+        let words = held ? "held" : probe.map { $0.isPaused ? "paused" : "replaying" } ?? "starting"
+        let reason =
+            hold?.text ?? (probe?.isPaused == true ? "upstream's settings rose; it is about to be restarted" : nil)
+        return PartReport(
+            name: Part.standby.rawValue,
+            isRunning: true,
+            state: words,
+            reason: reason,
+            processID: processID
+        )
+    }
+
+    private static func waterline(
+        status: ReceiverStatus?,
+        receiver: PartReport,
+        standby: PartReport,
+        probe: StandbyProbe?,
+        snapshot: SnapshotRecord?,
+        container: Container
+    ) -> Waterline {
+        let last = status ?? ((try? JSONFile.read(ReceiverStatus.self, from: container.paths.receiverStatus)) ?? nil)
+        let valid = { (position: LSN?) -> LSN? in position.flatMap { $0.isValid ? $0 : nil } }
+        let silent = status == nil ? "the receiver is not running; this is what it heard last" : receiver.reason
+        return Waterline(
+            upstream: .init(
+                name: "upstream",
+                position: valid(last?.upstreamEnd),
+                timeline: last?.timeline,
+                time: last?.heartbeatClock,
+                reason: silent
+            ),
+            received: .init(name: "received", position: valid(last?.received), timeline: last?.timeline),
+            durable: .init(name: "durable", position: valid(last?.durable), timeline: last?.timeline),
+            replayed: .init(
+                name: "replayed",
+                position: probe?.replayed,
+                timeline: probe?.control.minRecoveryPointTimeline,
+                time: probe?.lastTransactionTime,
+                reason: standby.isRunning ? standby.reason : "the standby is not running"
+            ),
+            snapshot: .init(
+                name: "snapshot",
+                position: snapshot?.replayed,
+                timeline: snapshot?.timeline,
+                time: snapshot?.lastTransactionTime,
+                reason: snapshot == nil ? "no snapshot has been taken yet" : nil
+            )
+        )
+    }
+}

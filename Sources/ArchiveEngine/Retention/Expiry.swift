@@ -1,0 +1,67 @@
+package import ArchiveModel
+import Platform
+package import WALFormat
+import WALStore
+
+/// Removes what a retention plan says, in its order, each fact looked at again just before its step.
+package struct Expiry: Sendable {
+    let container: Container
+
+    package init(_ container: Container) {
+        self.container = container
+    }
+
+    /// What would be removed now, and why the rest stays.
+    package func plan(expire: PostgresTime) throws -> RetentionPlan {
+        RetentionPlan(inventory: try inventory(), expire: expire, minimum: container.settings.keepMinimum)
+    }
+
+    private func inventory() throws -> RetentionInventory {
+        let listing = try container.walDirectory.list()
+        return RetentionInventory(
+            snapshots: try SnapshotCatalog(container).all(),
+            clones: try CloneCatalog(container).all().map {
+                RetentionInventory.Clone(
+                    name: $0.name,
+                    snapshot: $0.snapshot,
+                    redo: $0.redo,
+                    needsWAL: $0.state == .creating || $0.state == .created
+                )
+            },
+            standbyRedo: try? ControlFileReader.read(container.paths.standbyTree).checkpointRedo,
+            segments: listing.segments.filter { $0.form != .partial }.map(\.name),
+            segmentSize: container.segmentSize
+        )
+    }
+
+    /// What was removed.
+    package struct Outcome: Codable, Sendable {
+        package var snapshots: [String]
+        package var segments: Int
+        package var segmentBytes: UInt64
+    }
+
+    package func run(expire: PostgresTime) throws -> Outcome {
+        let lock = try ContainerChange.lock(container, for: "snapshot expire")
+        defer { lock.release() }
+        let delete = SnapshotDelete(container)
+        for name in try SnapshotCatalog(container).halfMade() { try delete.removeTree(name) }
+        var outcome = Outcome(snapshots: [], segments: 0, segmentBytes: 0)
+        for snapshot in try plan(expire: expire).snapshotsToDelete {
+            try FaultPoint.pass("expiry.beforeSnapshot")
+            try delete.remove(snapshot.name)
+            outcome.snapshots.append(snapshot.name)
+        }
+        // From what is there now: the snapshots above are gone, whatever else came or went stays accounted for.
+        let after = try plan(expire: expire)
+        let directory = container.walDirectory
+        for name in after.segmentsToRemove {
+            guard let stored = try directory.locate(name), stored.form != .partial else { continue }
+            try FaultPoint.pass("expiry.beforeSegment")
+            try directory.remove(stored)
+            outcome.segments += 1
+            outcome.segmentBytes += stored.bytes
+        }
+        return outcome
+    }
+}

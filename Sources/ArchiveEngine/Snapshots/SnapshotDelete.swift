@@ -1,0 +1,43 @@
+import ArchiveModel
+import Platform
+
+/// Removes snapshots: first the record, durably, so that a half-removed one is listed nowhere; then the copy.
+package struct SnapshotDelete: Sendable {
+    let container: Container
+
+    package init(_ container: Container) {
+        self.container = container
+    }
+
+    /// - Returns: the names of what was removed.
+    package func run(patterns: [String]) throws -> [String] {
+        let lock = try ContainerChange.lock(container, for: "snapshot delete")
+        defer { lock.release() }
+        let snapshots = try SnapshotCatalog(container).matching(patterns)
+        let clones = try CloneCatalog(container).all().filter { $0.state == .creating || $0.state == .created }
+        for snapshot in snapshots {
+            // A clone is a copy of its own; only while it still recovers does it need the snapshot's WAL.
+            if let clone = clones.first(where: { $0.snapshot == snapshot.name }) {
+                throw ArchiveError(
+                    .conflict,
+                    "clone '\(clone.name)' has not yet recovered from snapshot '\(snapshot.name)'",
+                    hint: "start the clone first, or delete it"
+                )
+            }
+        }
+        for snapshot in snapshots { try remove(snapshot.name) }
+        return snapshots.map(\.name)
+    }
+
+    func remove(_ name: String) throws {
+        try DurableFile.remove(container.paths.snapshot(name).record)
+        try FaultPoint.pass("snapshot.afterUnlisting")
+        try removeTree(name)
+    }
+
+    func removeTree(_ name: String) throws {
+        let paths = container.paths.snapshot(name)
+        if FileTree.exists(paths.root) { try container.driver.deleteVolume(paths.root) }
+        try FileTree.removeTree(paths.directory)
+    }
+}

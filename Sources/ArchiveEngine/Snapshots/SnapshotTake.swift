@@ -1,0 +1,262 @@
+package import ArchiveModel
+import Platform
+import PostgresLink
+package import WALFormat
+import WALStore
+
+/// Takes a snapshot of the standby.
+package struct SnapshotTake: Sendable {
+    let container: Container
+    let progress: Progress
+
+    package init(_ container: Container, progress: Progress = .silent) {
+        self.container = container
+        self.progress = progress
+    }
+
+    /// The snapshot's name when none is given: the UTC time.
+    package static func standardName(at now: PostgresTime) -> String {
+        Instant.compact(now)
+    }
+
+    /// - Parameter force: also from a standby that is stopped, does not replay, or has no recent restartpoint.
+    package func run(name: String? = nil, force: Bool = false) throws -> SnapshotRecord {
+        let lock = try ContainerChange.lock(container, for: "snapshot create")
+        defer { lock.release() }
+        try removeHalfMade()
+
+        let now = PostgresTime(unixMicroseconds: SystemClock.now())
+        let name = try freeName(name, now: now)
+        let driver = container.driver
+        let source = try inspect(force: force)
+        let paths = container.paths.snapshot(name)
+        try FileTree.makeDirectory(paths.directory, mode: 0o700, parents: true)
+        do {
+            progress.step("copying the standby (\(container.identity.driver.rawValue))")
+            let record = try copy(source, name: name, now: now, to: paths, driver: driver)
+            try FaultPoint.pass("snapshot.beforeRecord")
+            try JSONFile.replace(paths.record, with: record)
+            try FaultPoint.pass("snapshot.afterRecord")
+            return record
+        } catch {
+            try? driver.deleteVolume(paths.root)
+            try? FileTree.removeTree(paths.directory)
+            throw error
+        }
+    }
+
+    // MARK: - Before
+
+    private enum Source {
+        case running(SQLConnection, StandbyProbe)
+        case stopped(ControlFile)
+    }
+
+    /// Looks whether the standby is fit for a snapshot, and shortens what a clone would have to replay.
+    private func inspect(force: Bool) throws -> Source {
+        let connection: SQLConnection
+        do {
+            connection = try LocalLink.connect(container: container, port: StandbyConfiguration.port)
+        } catch {
+            guard force else {
+                throw ArchiveError(
+                    .refused,
+                    "the standby is not running, so there is nothing new to take a snapshot of",
+                    hint: "'pgarchive standby start'; or --force takes one of its directory as it is",
+                    details: [error.message]
+                )
+            }
+            guard PostgresServer.find(dataDirectory: container.paths.standbyTree.data) == nil else {
+                throw ArchiveError(
+                    .refused,
+                    "the standby is starting or does not answer: \(error.message)",
+                    hint: "wait until 'pgarchive standby status' shows it running"
+                )
+            }
+            return .stopped(try ControlFileReader.read(container.paths.standbyTree))
+        }
+        do {
+            progress.step("asking the standby for a restartpoint")
+            try connection.execute("SET statement_timeout = 0")
+            try connection.execute("CHECKPOINT")
+            let probe = try StandbyProbe(container: container, connection: connection)
+            if !force { try requireFresh(probe) }
+            return .running(connection, probe)
+        } catch {
+            connection.close()
+            throw error
+        }
+    }
+
+    /// Refuses when the standby does not replay what is there, or its restartpoint is not the newest that it could be.
+    private func requireFresh(_ probe: StandbyProbe) throws {
+        if let hold = StandbyHold.read(container) {
+            throw ArchiveError(
+                .refused,
+                "the standby is held: \(hold.text)",
+                hint: "--force takes a snapshot of where it stands, \(probe.replayed)"
+            )
+        }
+        if probe.isPaused {
+            throw ArchiveError(
+                .refused,
+                "replay is paused on the standby at \(probe.replayed)",
+                hint:
+                    "'pgarchive standby restart' lets it adopt the upstream's settings; --force takes one as it stands"
+            )
+        }
+        let listing = try container.walDirectory.list()
+        let complete = listing.segments.last { $0.form != .partial && $0.name.timeline == listing.newestTimeline }
+        if let end = complete?.name.start(size: container.segmentSize).map({ container.segmentSize.segmentEnd(of: $0) }
+        ),
+            end.bytes(since: probe.replayed) > 4 * container.segmentSize.bytes
+        {
+            throw ArchiveError(
+                .refused,
+                "the standby is \(end.bytes(since: probe.replayed) >> 20) MB behind the archive (replayed \(probe.replayed))",
+                hint: "wait until it has caught up ('pgarchive container status'), or use --force"
+            )
+        }
+        let debt = probe.replayed.bytes(since: probe.control.checkpointRedo)
+        if debt > container.settings.snapshotDebtBytes, let newer = try newerCheckpoint(than: probe) {
+            throw ArchiveError(
+                .refused,
+                "there is no recent restartpoint: the standby is on the one of \(probe.control.checkpointRedo) though it "
+                    + "has replayed the checkpoint of \(newer)",
+                hint: "see 'pgarchive standby log' for what holds it up; --force takes the snapshot all the same"
+            )
+        }
+    }
+
+    /// The redo of the newest checkpoint that was replayed, when the restartpoint is not on it.
+    private func newerCheckpoint(than probe: StandbyProbe) throws -> LSN? {
+        var newest: LSN?
+        let path = try container.walDirectory.path(to: probe.control.minRecoveryPointTimeline)
+        let walk = WALWalk(container.walDirectory, expectation: container.expectation)
+        _ = try walk.records(from: probe.control.checkpointRedo, along: path, upTo: probe.replayed) {
+            record,
+            _,
+            body,
+            major in
+            if case .checkpoint(let checkpoint)? = WALEvent.decode(record, body: body, major: major) {
+                newest = checkpoint.redo
+            }
+            return .proceed
+        }
+        guard let newest, newest > probe.control.checkpointRedo else { return nil }
+        return newest
+    }
+
+    // MARK: - The copy
+
+    private func copy(
+        _ source: Source,
+        name: String,
+        now: PostgresTime,
+        to paths: SnapshotPaths,
+        driver: any StorageDriver
+    ) throws -> SnapshotRecord {
+        let tree = container.paths.standbyTree
+        switch source {
+        case .running(let connection, let probe):
+            defer { connection.close() }
+            try StandbyTree.requireContained(tree)
+            if driver.isAtomic {
+                try driver.sync(tree.root)
+                try driver.copyVolume(from: tree.root, to: paths.root, options: CopyOptions())
+                try driver.freeze(paths.root)
+                let control = try ControlFileReader.read(paths.tree)
+                return record(name, now, control, redo: control.checkpointRedo, probe: probe, live: true)
+            }
+            return try copyOnline(connection, probe: probe, name: name, now: now, to: paths, driver: driver)
+        case .stopped(let control):
+            try StandbyTree.requireContained(tree)
+            try driver.copyVolume(from: tree.root, to: paths.root, options: Self.copyOptions)
+            try driver.sync(paths.root)
+            try driver.freeze(paths.root)
+            return record(name, now, control, redo: control.checkpointRedo, probe: nil, live: false)
+        }
+    }
+
+    /// A copy file by file, while the standby goes on replaying: PostgreSQL's own way of backing up a standby.
+    private func copyOnline(
+        _ connection: SQLConnection,
+        probe: StandbyProbe,
+        name: String,
+        now: PostgresTime,
+        to paths: SnapshotPaths,
+        driver: any StorageDriver
+    ) throws -> SnapshotRecord {
+        _ = try connection.query("SELECT pg_backup_start($1, fast => true)", ["pgarchive \(name)"])
+        try driver.copyVolume(from: container.paths.standbyTree.root, to: paths.root, options: Self.copyOptions)
+        guard let text = try connection.query("SELECT labelfile FROM pg_backup_stop(false)").first?.first ?? nil else {
+            throw ArchiveError(.failed, "the standby gave no backup_label", hint: "'pgarchive standby log' tells why")
+        }
+        try DurableFile.replace(paths.tree.backupLabel, text: text, mode: 0o600)
+        try driver.sync(paths.root)
+        try driver.freeze(paths.root)
+        let label = try BackupLabel(text)
+        let control = try ControlFileReader.read(paths.tree)
+        let after = try StandbyProbe(container: container, connection: connection)
+        return record(name, now, control, redo: label.start, probe: after, live: true)
+    }
+
+    /// pg_control last, since its minRecoveryPoint must cover every page copied before.
+    private static let copyOptions = CopyOptions(
+        copyLast: ["data/global/pg_control"],
+        emptyDirectories: [
+            "data/pg_wal", "data/pg_replslot", "data/pg_stat_tmp", "data/pg_notify", "data/pg_subtrans",
+        ],
+        tolerateVanishing: true
+    )
+
+    private func record(
+        _ name: String,
+        _ now: PostgresTime,
+        _ control: ControlFile,
+        redo: LSN,
+        probe: StandbyProbe?,
+        live: Bool
+    ) -> SnapshotRecord {
+        let consistent = max(control.minRecoveryPoint, redo)
+        return SnapshotRecord(
+            name: name,
+            createdAt: now,
+            timeline: control.minRecoveryPoint.isValid ? control.minRecoveryPointTimeline : control.checkpointTimeline,
+            redo: redo,
+            consistent: consistent,
+            replayed: max(consistent, probe?.replayed ?? consistent),
+            lastTransactionTime: probe?.lastTransactionTime,
+            driver: container.identity.driver,
+            live: live
+        )
+    }
+
+    // MARK: - Names and leftovers
+
+    private func freeName(_ wanted: String?, now: PostgresTime) throws -> String {
+        if let wanted {
+            try Name.check(wanted, what: "snapshot")
+            guard !FileTree.exists(container.paths.snapshot(wanted).directory) else {
+                throw ArchiveError(
+                    .conflict,
+                    "there is a snapshot '\(wanted)' already",
+                    hint: "give another name, or none"
+                )
+            }
+            return wanted
+        }
+        let base = Self.standardName(at: now)
+        for suffix in [""] + (2...99).map({ "-\($0)" })
+        where !FileTree.exists(container.paths.snapshot(base + suffix).directory) {
+            return base + suffix
+        }
+        throw ArchiveError(.conflict, "too many snapshots within one second", hint: "give a name")
+    }
+
+    private func removeHalfMade() throws {
+        for name in try SnapshotCatalog(container).halfMade() {
+            try SnapshotDelete(container).removeTree(name)
+        }
+    }
+}
