@@ -36,6 +36,9 @@ package final class SegmentWriter: Sendable {
         if found > Int64(offset) { try file.truncate(to: Int64(offset)) }
     }
 
+    /// The address after the segment's last byte.
+    package var end: LSN { (name.start(size: size) ?? .invalid).advanced(by: size.bytes) }
+
     /// What the file holds from `offset` on, up to `count` bytes.
     package func bytes(at offset: UInt64, count: Int) throws(SystemError) -> [UInt8] {
         try file.bytes(at: Int64(offset), count: count)

@@ -1,10 +1,165 @@
+internal import ArchiveModel
+internal import Platform
+package import PostgresLink
+internal import WALFormat
+internal import WALStore
+
 /// Receives an upstream's WAL into a directory, until it is told to stop.
+///
+/// Nothing is kept of how far it got but the segments themselves: each connection begins with a look at the last one.
 package enum Receiver {
     /// Runs in the calling thread and one more; SIGTERM and SIGINT end it in order.
     ///
     /// - Returns: the process's exit code, 0 when it ended as asked.
     package static func run(_ options: ReceiverOptions) -> Int32 {
-        _ = options
-        return 1
+        LibpqEnvironment.clear()
+        do {
+            return run(options, interruption: try Interruption())
+        } catch {
+            return report(error, options)
+        }
+    }
+
+    /// The same, stopped by `interruption`.
+    package static func run(_ options: ReceiverOptions, interruption: Interruption) -> Int32 {
+        do {
+            let log = try ReceiverLog(path: options.logFile)
+            let lock = try options.lockFile.map { try HeldLock.acquire($0, description: "WAL receiver") }
+            defer { lock?.release() }
+            let target = try ConnectionString(options.connection)
+            let loop = ReceiverLoop(options: options, target: target, interruption: interruption, log: log)
+            return loop.run()
+        } catch {
+            return report(error, options)
+        }
+    }
+
+    private static func report(_ error: any Error, _ options: ReceiverOptions) -> Int32 {
+        if let log = try? ReceiverLog(path: options.logFile) { log.write("error: \(error)") }
+        return error is LockConflict ? ErrorCode.conflict.rawValue : ErrorCode.failed.rawValue
+    }
+}
+
+/// Connection after connection, with pauses in between.
+private final class ReceiverLoop {
+    private let options: ReceiverOptions
+    private let target: ConnectionString
+    private let interruption: Interruption
+    private let log: ReceiverLog
+    private let status: ReceiverStatusFile
+    private var retry = RetryPolicy()
+
+    init(options: ReceiverOptions, target: ConnectionString, interruption: Interruption, log: ReceiverLog) {
+        self.options = options
+        self.target = target
+        self.interruption = interruption
+        self.log = log
+        status = ReceiverStatusFile(path: options.statusFile)
+    }
+
+    func run() -> Int32 {
+        log.write("receiving into \(options.directory) from \(target.redacted)")
+        status.enter(.connecting)
+        while true {
+            let outcome = interruption.isRaised ? .stopped : attempt()
+            let jitter = Double.random(in: 0...1)
+            guard options.loops || outcome == .stopped, let delay = retry.delaySeconds(after: outcome, jitter: jitter)
+            else { return end(outcome) }
+            let reason = outcome.reason ?? "the connection ended"
+            log.writeOnce("\(reason); trying again")
+            switch outcome {
+            case .gap: status.enter(.gap, reason)
+            case .diverged: status.enter(.diverged, reason)
+            default: status.enter(.retrying, reason)
+            }
+            wait(delay)
+        }
+    }
+
+    private func attempt() -> ReplicationOutcome {
+        do {
+            guard FileTree.isDirectory(options.directory) else {
+                return .storage("\(options.directory) is not a directory, or not mounted")
+            }
+            let facts = try ArchiveFacts.read(options.directory)
+            if let mismatch = facts.mismatch(with: options) { return .permanent(mismatch) }
+            let segmentSize = options.segmentSize ?? facts.segmentSize
+            let tail = try segmentSize.flatMap { size in
+                try ArchiveTail.find(
+                    directory: options.directory,
+                    segmentSize: size,
+                    systemIdentifier: options.systemIdentifier ?? facts.systemIdentifier,
+                    syncs: options.syncs
+                )
+            }
+            if let tail { describe(tail) }
+            var options = options
+            options.systemIdentifier = options.systemIdentifier ?? facts.systemIdentifier
+            let link = try ReplicationLink(
+                target,
+                applicationName: options.applicationName,
+                wake: interruption.descriptor
+            )
+            let session = try ReceiverSession(
+                options: options,
+                link: link,
+                tail: tail,
+                segmentSize: segmentSize,
+                histories: facts.histories,
+                interruption: interruption,
+                status: status,
+                log: log
+            )
+            defer { if session.madeProgress { retry.reset() } }
+            return session.run()
+        } catch let error as LinkError {
+            return outcome(of: error)
+        } catch {
+            return .storage("\(error)")
+        }
+    }
+
+    private func outcome(of error: LinkError) -> ReplicationOutcome {
+        switch error.kind {
+        case .cancelled: interruption.isRaised ? .stopped : .lost(error.description)
+        case .authentication: .authentication(error.description)
+        case .invalidConnectionString: .permanent(error.description)
+        default: .lost(error.description)
+        }
+    }
+
+    private func describe(_ tail: ArchiveTail) {
+        for path in tail.setAside {
+            log.write("error: the last partial segment could not be synced; it is kept as \(path) and received anew")
+        }
+        if let fault = tail.fault {
+            log.writeOnce("the end of the archive is not whole: \(fault); going on from \(tail.resume)")
+        }
+        status.status.timeline = tail.timeline
+        status.status.received = tail.resume
+        status.status.durable = tail.isKnown ? tail.recordEnd : .invalid
+    }
+
+    private func wait(_ seconds: Double) {
+        let deadline = Deadline(seconds: seconds)
+        while !interruption.isRaised, !deadline.hasPassed {
+            status.refresh()
+            let milliseconds = min(deadline.millisecondsLeft, 1000)
+            _ = try? Poll.wait(for: interruption.descriptor, timeoutMilliseconds: milliseconds)
+        }
+    }
+
+    private func end(_ outcome: ReplicationOutcome) -> Int32 {
+        if let reason = outcome.reason { log.write("error: \(reason)") }
+        log.write("stopped at \(status.status.received), durable up to \(status.status.durable)")
+        status.enter(.stopped, outcome.reason)
+        switch outcome {
+        case .stopped: return 0
+        case .authentication: return ErrorCode.authentication.rawValue
+        case .permanent, .gap, .diverged: return ErrorCode.refused.rawValue
+        case .lost, .serverShutDown, .slotInUse: return ErrorCode.upstreamUnreachable.rawValue
+        case .damaged: return ErrorCode.verificationFailed.rawValue
+        case .storage: return ErrorCode.failed.rawValue
+        }
     }
 }

@@ -5,7 +5,7 @@ package import WALFormat
 package struct ReceiverOptions: Sendable {
     /// The connection string of a role with REPLICATION.
     package var connection: String
-    /// Where the segments go; made when it is not there, but not its parents.
+    /// Where the segments go; it must be there.
     package var directory: String
     package var slot: SlotName?
     /// Make the slot anew when it is gone upstream (a container does; the stand-alone form reports it).
@@ -25,7 +25,7 @@ package struct ReceiverOptions: Sendable {
     package var heartbeatIntervalSeconds = 0.0
     package var pingAfterSeconds = 30.0
     package var silenceLimitSeconds = 60.0
-    /// Held for the receiver's life; nil: `.receiver.lock` is not used.
+    /// Held for the receiver's life; nil: no lock.
     package var lockFile: String?
     /// Where `ReceiverStatus` is written; nil: nowhere.
     package var statusFile: String?
@@ -36,5 +36,20 @@ package struct ReceiverOptions: Sendable {
     package init(connection: String, directory: String) {
         self.connection = connection
         self.directory = directory
+    }
+
+    var replicationSettings: ReplicationSettings {
+        var settings = ReplicationSettings()
+        settings.slot = slot
+        settings.recreatesSlot = recreatesSlot
+        settings.systemIdentifier = systemIdentifier
+        settings.segmentSize = segmentSize
+        settings.isSynchronous = isSynchronous
+        settings.statusIntervalSeconds = statusIntervalSeconds
+        settings.heartbeatIntervalSeconds = heartbeatIntervalSeconds
+        settings.pingAfterSeconds = pingAfterSeconds
+        settings.silenceLimitSeconds = silenceLimitSeconds
+        settings.endPosition = endPosition
+        return settings
     }
 }

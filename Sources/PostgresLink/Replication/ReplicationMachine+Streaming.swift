@@ -11,8 +11,7 @@ extension ReplicationMachine {
 
     mutating func received(_ message: ReplicationMessage, at now: Moment) -> [ReplicationAction] {
         guard state == .streaming else { return finish(.lost("the upstream sent data outside of a stream")) }
-        lastHeard = now.seconds
-        hasPinged = false
+        heard(at: now)
         switch message {
         case .data(let start, let payloadBytes, let serverEnd, _):
             guard start == expected else {

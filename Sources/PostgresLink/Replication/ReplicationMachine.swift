@@ -82,6 +82,11 @@ package struct ReplicationMachine: Sendable {
     }
 
     package var isStreaming: Bool { state == .streaming }
+    /// Known from the first answers on.
+    package var knownSegmentSize: SegmentSize? { segmentSize }
+    package var knownSystemIdentifier: UInt64? { identity?.systemIdentifier }
+    /// When the server was last heard, by our calendar clock.
+    package internal(set) var heardAt: PostgresTime?
 
     package mutating func handle(_ event: ReplicationEvent, at now: Moment) -> [ReplicationAction] {
         guard state != .finished else { return [] }
@@ -98,8 +103,7 @@ package struct ReplicationMachine: Sendable {
         case .connectionLost(let reason): return finish(.lost(reason))
         case .malformed(let message): return finish(.lost("the upstream sent \(message)"))
         default:
-            lastHeard = now.seconds
-            hasPinged = false
+            heard(at: now)
             return handshake(event, at: now)
         }
     }
@@ -128,6 +132,12 @@ package struct ReplicationMachine: Sendable {
         case (_, .serverError(let sqlState, let message)): return serverError(sqlState: sqlState, message: message)
         default: return finish(.lost("the upstream answered what was not asked (\(state))"))
         }
+    }
+
+    mutating func heard(at now: Moment) {
+        lastHeard = now.seconds
+        heardAt = now.clock
+        hasPinged = false
     }
 
     mutating func finish(_ outcome: ReplicationOutcome) -> [ReplicationAction] {

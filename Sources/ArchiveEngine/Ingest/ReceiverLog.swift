@@ -1,0 +1,48 @@
+internal import Glibc
+internal import Platform
+
+/// The receiver's log: one line per event, with the time in UTC.
+final class ReceiverLog {
+    private let file: Descriptor
+    private var lastRepeated = ""
+    private var lastRepeatedSeconds = -1e9
+
+    /// Appends to `path`; nil means standard error.
+    init(path: String?) throws(SystemError) {
+        if let path {
+            file = try Descriptor.open(path, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW, mode: 0o640)
+        } else {
+            file = Descriptor(owning: dup(STDERR_FILENO))
+        }
+    }
+
+    /// A log that cannot be written is no reason to stop receiving.
+    func write(_ text: String) {
+        let line = "\(Self.timestamp()) [\(getpid())] \(text)\n"
+        try? file.writeAll(Array(line.utf8))
+    }
+
+    /// For what comes again with every attempt: said once, then every ten minutes.
+    func writeOnce(_ text: String) {
+        let now = SystemClock.monotonicSeconds()
+        guard text != lastRepeated || now - lastRepeatedSeconds > 600 else { return }
+        lastRepeated = text
+        lastRepeatedSeconds = now
+        write(text)
+    }
+
+    /// What was said before is news again if it comes back.
+    func forget() { lastRepeated = "" }
+
+    /// `2026-11-21 08:50:00.123 UTC`, as PostgreSQL writes it.
+    private static func timestamp() -> String {
+        let microseconds = SystemClock.now()
+        var seconds = time_t(microseconds / 1_000_000)
+        var parts = tm()
+        gmtime_r(&seconds, &parts)
+        func two(_ value: Int32) -> String { value < 10 ? "0\(value)" : "\(value)" }
+        let milliseconds = String(1000 + microseconds / 1000 % 1000).dropFirst()
+        return "\(parts.tm_year + 1900)-\(two(parts.tm_mon + 1))-\(two(parts.tm_mday)) "
+            + "\(two(parts.tm_hour)):\(two(parts.tm_min)):\(two(parts.tm_sec)).\(milliseconds) UTC"
+    }
+}

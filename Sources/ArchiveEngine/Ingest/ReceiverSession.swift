@@ -1,0 +1,404 @@
+internal import ArchiveModel
+internal import Platform
+internal import PostgresLink
+internal import WALFormat
+internal import WALStore
+
+/// One replication connection from login to end: performs what `ReplicationMachine` decides.
+final class ReceiverSession {
+    /// Beyond so many bytes that are not durable yet nothing more is read.
+    private static let unsyncedLimitBytes: UInt64 = 256 << 20
+    private static let waitingSegmentsLimit = 64
+    /// Messages taken before timers and other descriptors are looked at.
+    private static let messagesPerRound = 64
+
+    private let options: ReceiverOptions
+    private let link: ReplicationLink
+    private let tail: ArchiveTail?
+    private let interruption: Interruption
+    private let status: ReceiverStatusFile
+    private let log: ReceiverLog
+    private var machine: ReplicationMachine
+    private let changed: EventDescriptor
+    private var store: StreamStore?
+    private var segmentSize: SegmentSize?
+
+    private var outcome: ReplicationOutcome?
+    private var durableSeen: LSN?
+    /// The disk is full since, and tried again at.
+    private var roomRetrySeconds: Double?
+    private var isBacklogged = false
+    private var mayHaveInput = false
+    private var stopSeconds: Double?
+    /// Whether WAL became durable over this connection.
+    private(set) var madeProgress = false
+
+    init(
+        options: ReceiverOptions,
+        link: ReplicationLink,
+        tail: ArchiveTail?,
+        segmentSize: SegmentSize?,
+        histories: [TimelineID: TimelineHistory],
+        interruption: Interruption,
+        status: ReceiverStatusFile,
+        log: ReceiverLog
+    ) throws {
+        self.options = options
+        self.link = link
+        self.tail = tail
+        self.interruption = interruption
+        self.status = status
+        self.log = log
+        self.segmentSize = segmentSize
+        changed = try EventDescriptor()
+        var settings = options.replicationSettings
+        settings.segmentSize = segmentSize
+        machine = ReplicationMachine(
+            settings: settings,
+            position: tail.map {
+                ArchivePosition(
+                    timeline: $0.timeline,
+                    request: $0.request,
+                    recordEnd: $0.recordEnd,
+                    isKnown: $0.isKnown
+                )
+            },
+            histories: histories
+        )
+    }
+
+    /// Runs until the connection is over.
+    func run() -> ReplicationOutcome {
+        feed(link.greeting)
+        while outcome == nil {
+            takeInput()
+            guard outcome == nil else { break }
+            wait()
+        }
+        endStore()
+        return outcome ?? .stopped
+    }
+
+    // MARK: - Events
+
+    private var now: ReplicationMachine.Moment {
+        ReplicationMachine.Moment(seconds: SystemClock.monotonicSeconds(), clock: ReceiverStatusFile.now())
+    }
+
+    private var isPaused: Bool { roomRetrySeconds != nil || isBacklogged }
+
+    /// Hands an event to the machine and does what it says, with what follows from that.
+    private func feed(_ event: ReplicationEvent) {
+        var events = [event]
+        while !events.isEmpty, outcome == nil {
+            for action in machine.handle(events.removeFirst(), at: now) {
+                if let answer = perform(action) { events.append(answer) }
+            }
+        }
+    }
+
+    private func takeInput() {
+        mayHaveInput = false
+        for _ in 0..<Self.messagesPerRound {
+            guard outcome == nil, !isPaused else { return }
+            guard let event = link.next() else { return }
+            feed(event)
+            if case .message(.keepalive(let end, let clock, _)) = event {
+                status.status.heartbeatClock = clock
+                status.status.heartbeatEnd = end
+            }
+        }
+        mayHaveInput = true
+    }
+
+    private func wait() {
+        let items = [
+            PollItem(
+                link.socket,
+                (isPaused ? [] : PollEvents.readable).union(link.hasOutput ? .writable : [])
+            ),
+            PollItem(changed.raw),
+            PollItem(interruption.descriptor),
+        ]
+        guard let ready = try? Poll.wait(items, timeoutMilliseconds: timeoutMilliseconds) else {
+            return feed(.connectionLost("polling failed"))
+        }
+        if ready[0].contains(.writable) { link.flush() }
+        if !isPaused, !ready[0].subtracting(.writable).isEmpty { link.readInput() }
+        if isPaused, !ready[0].intersection([.failed, .hangUp, .invalid]).isEmpty {
+            // Nobody reads now, and poll would return at once for ever.
+            feed(.connectionLost("the connection was lost while nothing could be written"))
+        }
+        if !ready[1].isEmpty {
+            changed.drain()
+            takeProgress()
+        }
+        if !ready[2].isEmpty, interruption.isRaised, stopSeconds == nil {
+            log.write("told to stop")
+            stopSeconds = SystemClock.monotonicSeconds()
+            feed(.stop)
+        }
+        runTimers()
+    }
+
+    private var timeoutMilliseconds: Int32 {
+        if mayHaveInput, !isPaused { return 0 }
+        var due = min(machine.nextTickSeconds, status.nextSeconds)
+        if let roomRetrySeconds { due = min(due, roomRetrySeconds) }
+        if let stopSeconds { due = min(due, stopSeconds + Self.stopLimitSeconds) }
+        let left = due - SystemClock.monotonicSeconds()
+        return Int32(min(60_000, max(0, (left * 1000).rounded(.up))))
+    }
+
+    /// A disk that hangs must not keep a stop waiting for ever; what is not durable is not acknowledged either.
+    private static let stopLimitSeconds = 20.0
+
+    private func runTimers() {
+        let seconds = SystemClock.monotonicSeconds()
+        if let roomRetrySeconds, seconds >= roomRetrySeconds { retryRoom() }
+        if seconds >= machine.nextTickSeconds { feed(.tick) }
+        if let stopSeconds, seconds >= stopSeconds + Self.stopLimitSeconds {
+            outcome = outcome ?? .storage("stopped before all that was received could be made durable")
+        }
+        updateStatus()
+        status.refresh()
+    }
+
+    // MARK: - Actions
+
+    private func perform(_ action: ReplicationAction) -> ReplicationEvent? {
+        switch action {
+        case .send(let command): link.send(command)
+        case .storeHistory(let timeline, let text): return storeHistory(timeline, text)
+        case .openStream(let start): return open(start)
+        case .store: return storeMessage()
+        case .sync: store?.sync.sync()
+        case .reply(let reply): link.send(reply)
+        case .closeStream: return closeStream()
+        case .endCopy:
+            link.endCopy()
+            link.finishSending(seconds: 2)
+        case .note(let note): say(note)
+        case .finish(let outcome): self.outcome = outcome
+        }
+        return nil
+    }
+
+    private func storeHistory(_ timeline: TimelineID, _ text: String) -> ReplicationEvent {
+        let size = segmentSize ?? machine.knownSegmentSize ?? .standard
+        do {
+            try WALDirectory(options.directory, segmentSize: size).storeHistory(timeline, text: text)
+            return .historyStored(timeline)
+        } catch let error as StoreError {
+            log.write("error: \(error)")
+            return .historyRefused(timeline)
+        } catch {
+            return .storageFailed("\(error)")
+        }
+    }
+
+    private func open(_ start: StreamStart) -> ReplicationEvent? {
+        guard let size = segmentSize ?? machine.knownSegmentSize else {
+            return .connectionLost("the segment size is not known")
+        }
+        segmentSize = size
+        var scanner = SegmentScanner(
+            startingAt: start.position,
+            segmentSize: size,
+            expectation: .init(systemIdentifier: machine.knownSystemIdentifier, timeline: start.timeline)
+        )
+        if start.kind == .resume, let tail { scanner = tail.scanner }
+        do {
+            store = try StreamStore(
+                directory: options.directory,
+                timeline: start.timeline,
+                request: start.position,
+                scanner: scanner,
+                durable: start.durable,
+                syncs: options.syncs,
+                changed: changed
+            )
+        } catch {
+            return .storageFailed("\(error)")
+        }
+        durableSeen = start.durable
+        status.status.timeline = start.timeline
+        return nil
+    }
+
+    private func storeMessage() -> ReplicationEvent? {
+        guard let store else { return .connectionLost("data outside of a stream") }
+        let payload = link.payload
+        let start = LSN(machine.expected.rawValue &- UInt64(payload.count))
+        return settle(store.store(payload, at: start))
+    }
+
+    private func settle(_ outcome: StreamStore.Outcome) -> ReplicationEvent? {
+        guard let store else { return nil }
+        switch outcome {
+        case .stored:
+            noteBacklog()
+            return .stored(received: store.written, recordEnd: store.recordEnd)
+        case .waitingForRoom(let error):
+            if roomRetrySeconds == nil {
+                log.write("the disk is full, receiving pauses until there is room: \(error)")
+                status.enter(.diskFull, "\(error)")
+            }
+            roomRetrySeconds = SystemClock.monotonicSeconds() + 1
+            store.sync.sync()
+            return .paused(true)
+        case .damaged(let reason):
+            return .damaged(reason)
+        case .diverged(let position):
+            return .diverged(.otherContent(position))
+        case .failed(let name, let error):
+            self.store = nil
+            store.close()
+            setAside(name, "\(error)")
+            return .storageFailed("\(error)")
+        }
+    }
+
+    private func retryRoom() {
+        guard let store else { return }
+        let result = store.retry()
+        if case .stored = result {
+            roomRetrySeconds = nil
+            log.write("there is room again, receiving goes on")
+            mayHaveInput = true
+            feed(.paused(isPaused))
+        }
+        if let event = settle(result) { feed(event) }
+    }
+
+    private func noteBacklog() {
+        guard let store else { return }
+        let progress = store.sync.progress
+        let unsynced = store.written.bytes(since: progress.synced)
+        let limit = isBacklogged ? Self.unsyncedLimitBytes / 2 : Self.unsyncedLimitBytes
+        let isTooMuch = unsynced > limit || progress.waitingSegments > Self.waitingSegmentsLimit
+        guard isTooMuch != isBacklogged else { return }
+        isBacklogged = isTooMuch
+        if isTooMuch { store.sync.sync() } else { mayHaveInput = true }
+        feed(.paused(isPaused))
+    }
+
+    /// What the syncing thread has done.
+    private func takeProgress() {
+        guard let store else { return }
+        let progress = store.sync.progress
+        if let failure = progress.failure {
+            self.store = nil
+            store.close()
+            return feed(event(of: failure))
+        }
+        if let stall = progress.stall, roomRetrySeconds == nil, status.status.state != .diskFull {
+            log.write("the disk is full: \(stall)")
+            status.enter(.diskFull, stall)
+        }
+        if isBacklogged { noteBacklog() }
+        if let durable = progress.durable, durable != durableSeen {
+            durableSeen = durable
+            madeProgress = true
+            feed(.durable(durable))
+        }
+    }
+
+    private func event(of failure: SegmentSync.Failure) -> ReplicationEvent {
+        switch failure {
+        case .unsynced(let name, let reason):
+            setAside(name, reason)
+            return .storageFailed(reason)
+        case .conflict(let name, let reason):
+            log.write("error: \(reason)")
+            return .diverged(.otherContent(name.start(size: segmentSize ?? .standard) ?? .invalid))
+        case .directory(let reason):
+            return .storageFailed(reason)
+        }
+    }
+
+    private func setAside(_ name: SegmentName, _ reason: String) {
+        do {
+            let path = try SegmentWriter.setAside(directory: options.directory, name: name)
+            log.write("error: \(reason); the partial segment is kept as \(path) and received anew")
+        } catch {
+            log.write("error: \(reason); and \(error)")
+        }
+    }
+
+    private func closeStream() -> ReplicationEvent? {
+        guard let store else { return nil }
+        store.close()
+        self.store = nil
+        let progress = store.sync.progress
+        if let failure = progress.failure { return event(of: failure) }
+        status.status.received = store.written
+        guard let durable = progress.durable, durable != durableSeen else { return nil }
+        durableSeen = durable
+        madeProgress = true
+        return .durable(durable)
+    }
+
+    private func endStore() {
+        guard let store else { return }
+        updateStatus()
+        // After a stop that ran out of time the disk hangs: the thread ends with the process.
+        if let stopSeconds, SystemClock.monotonicSeconds() >= stopSeconds + Self.stopLimitSeconds { return }
+        store.close()
+        let progress = store.sync.progress
+        if let failure = progress.failure { _ = event(of: failure) }
+        if let durable = progress.durable {
+            if durable != durableSeen { madeProgress = true }
+            status.status.durable = durable
+        }
+        self.store = nil
+    }
+
+    // MARK: - What others see
+
+    private func say(_ note: ReplicationNote) {
+        switch note {
+        case .connected(let identity, let version):
+            log.forget()
+            log.write(
+                "connected to PostgreSQL \(version / 10000).\(version % 10000), system identifier "
+                    + "\(identity.systemIdentifier), timeline \(identity.timeline), WAL up to \(identity.flushed)"
+            )
+        case .streaming(let start):
+            let slot = options.slot.map { ", slot \"\($0)\"" } ?? ""
+            log.write("streaming from \(start.position) on timeline \(start.timeline)\(slot)")
+            status.enter(.catchingUp)
+        case .timelineEnded(let timeline, let end, let next):
+            log.write("the upstream left timeline \(timeline) at \(end) for timeline \(next)")
+        case .forked(let start, let ours):
+            log.write(
+                "the upstream's history leaves ours before our end \(ours): going on from \(start.position) on "
+                    + "timeline \(start.timeline); what is here beyond the fork is kept"
+            )
+        case .slotCreated(let name):
+            log.write("the upstream had no usable replication slot \"\(name)\": created")
+        case .slotInvalid(let name, let message):
+            log.write("the replication slot \"\(name)\" cannot be used any more: \(message)")
+        case .historyMissing(let timeline, let message):
+            log.write("the upstream does not give the history of timeline \(timeline): \(message)")
+        }
+    }
+
+    private func updateStatus() {
+        var new = status.status
+        new.upstreamEnd = max(machine.serverEnd, new.upstreamEnd)
+        if let store {
+            new.received = store.written
+            new.durable = machine.durable ?? .invalid
+            if machine.isStreaming, roomRetrySeconds == nil, store.sync.progress.stall == nil {
+                let lag = machine.serverEnd.bytes(since: store.written)
+                new.state = lag > store.segmentSize.bytes ? .catchingUp : .streaming
+                new.reason = nil
+            }
+        }
+        if let clock = machine.heardAt { new.heardAt = clock }
+        let isNewState = new.state != status.status.state
+        status.status = new
+        if isNewState { status.enter(new.state, new.reason) }
+    }
+}
