@@ -4,7 +4,7 @@ internal import Synchronization
 
 /// How a receiver is told to stop: by signals in a process of its own, by an event in tests.
 package final class Interruption: Sendable {
-    private let signals: Descriptor?
+    private let signals: Descriptor
     private let event: EventDescriptor?
     private let raised = Mutex(false)
 
@@ -17,18 +17,16 @@ package final class Interruption: Sendable {
     }
 
     package init(event: EventDescriptor) {
-        signals = nil
+        signals = Descriptor(owning: -1)
         self.event = event
     }
 
     /// Readable when there is something new for `isRaised`.
-    var descriptor: Int32 { event?.raw ?? signals?.raw ?? -1 }
+    var descriptor: Int32 { event?.raw ?? signals.raw }
 
     /// Whether a stop was asked for, now or before.
     var isRaised: Bool {
-        var isNew = false
-        if let event { isNew = event.drain() }
-        if case .some(let descriptor) = signals { isNew = ((try? SignalSet.read(descriptor)) ?? nil) != nil }
+        let isNew = event.map { $0.drain() } ?? (((try? SignalSet.read(signals)) ?? nil) != nil)
         return raised.withLock { raised in
             raised = raised || isNew
             return raised

@@ -1,6 +1,6 @@
 internal import ArchiveModel
 internal import Platform
-package import PostgresLink
+internal import PostgresLink
 internal import WALFormat
 internal import WALStore
 
@@ -93,15 +93,15 @@ private final class ReceiverLoop {
                 )
             }
             if let tail { describe(tail) }
-            var options = options
-            options.systemIdentifier = options.systemIdentifier ?? facts.systemIdentifier
+            var known = options
+            known.systemIdentifier = options.systemIdentifier ?? facts.systemIdentifier
             let link = try ReplicationLink(
                 target,
                 applicationName: options.applicationName,
                 wake: interruption.descriptor
             )
             let session = try ReceiverSession(
-                options: options,
+                options: known,
                 link: link,
                 tail: tail,
                 segmentSize: segmentSize,

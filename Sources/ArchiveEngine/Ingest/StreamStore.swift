@@ -39,9 +39,9 @@ final class StreamStore {
     private(set) var recordEnd: LSN
     private let thread: OwnedThread
 
-    /// - Parameters:
-    ///   - request: where the upstream begins to send, at most a segment before the scanner's position.
-    ///   - scanner: stands where the first byte is to be written.
+    /// The upstream begins to send at `request`, at most a page before the scanner's position, where the first byte is
+    /// to be written.
+    ///
     /// - Throws: `SystemError`.
     init(
         directory: String,
