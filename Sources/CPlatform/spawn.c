@@ -41,9 +41,11 @@ static int settle_descriptors(const struct pgarchive_spawn *spawn) {
 }
 
 // The caller's handlers must not run in the child, and what it ignores the program should not ignore unasked.
+// Past glibc, which keeps two signals to itself, and so would leave them ignored where an ancestor does that.
 static void reset_signals(void) {
-    struct sigaction action = {.sa_handler = SIG_DFL};
-    for (int signal = 1; signal < NSIG; signal++) sigaction(signal, &action, NULL);
+    // The kernel's struct sigaction, in any layout: all zero means SIG_DFL.
+    const char standard[64] = {0};
+    for (int signal = 1; signal < NSIG; signal++) syscall(SYS_rt_sigaction, signal, standard, NULL, sizeof(uint64_t));
     sigset_t none;
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);

@@ -7,6 +7,11 @@ package struct LockHolder: Sendable, Hashable, CustomStringConvertible {
     package let pid: Int32
     package let text: String
 
+    package init(pid: Int32, text: String) {
+        self.pid = pid
+        self.text = text
+    }
+
     package var description: String { "\(text) (process \(pid))" }
 }
 
