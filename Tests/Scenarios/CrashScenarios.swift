@@ -21,12 +21,10 @@ struct CrashScenarios {
                 try kill(archive.standbyPostmaster.map { [$0] } ?? [], "standby, round \(round)")
                 try allRuns(archive, "after the standby's death, round \(round)")
                 try kill(archive.supervisors, "supervisor, round \(round)")
-                // Nobody but the host's service manager can start a killed supervisor; one command does here.
-                try archive.pgarchive("container", "start")
                 try allRuns(archive, "after the supervisor's death, round \(round)")
             }
-            // All three at once.
-            try kill(archive.supervisors, "supervisor")
+            // All at once, with what would start them again: like a host that went down.
+            try kill(archive.guardians + archive.supervisors, "supervisor")
             try kill(archive.receivers + (archive.standbyPostmaster.map { [$0] } ?? []), "receiver and standby")
             try archive.pgarchive("container", "start")
             try allRuns(archive, "after everything's death")
@@ -63,7 +61,7 @@ struct CrashScenarios {
             // A clone survives its supervisor, and is found again.
             _ = try archive.takeSnapshot()
             try archive.pgarchive("clone", "create", "survivor", "--latest", "--start")
-            try kill(archive.supervisors, "supervisor")
+            try kill(archive.guardians + archive.supervisors, "supervisor")
             try archive.pgarchive("container", "start")
             try archive.pgarchive("clone", "status", "survivor")
             try #expect(archive.query("survivor", "select 1") == "1")

@@ -36,17 +36,30 @@ extension TestArchive {
         return problems
     }
 
+    /// The receiver's acknowledged position, as it says itself.
+    func durable() throws -> UInt64 {
+        let text = try String(contentsOfFile: "\(path)/run/receiver.json", encoding: .utf8)
+        guard let position = JSONValue(text)?["durable"]?.string.flatMap(TransactionLog.position) else {
+            throw TestFailure("no position in \(text)")
+        }
+        return position
+    }
+
     /// The processes of this container.
     func processes(_ matches: (SeenProcess) -> Bool) -> [SeenProcess] {
         ProcessTable.living(in: path).filter(matches)
     }
 
+    /// The supervisor itself, without what starts it again.
     var supervisors: [SeenProcess] {
-        processes { $0.isOurProgram && $0.arguments.contains("run") && $0.arguments.contains("container") }
+        processes { $0.isOurProgram && $0.arguments.starts(with: ["container", "run"], after: 1) && !$0.startsAgain }
     }
 
+    /// What starts a supervisor again when it died.
+    var guardians: [SeenProcess] { processes { $0.isOurProgram && $0.startsAgain } }
+
     var receivers: [SeenProcess] {
-        processes { $0.isOurProgram && $0.arguments.contains("receive") }
+        processes { $0.isOurProgram && $0.arguments.starts(with: ["wal_archive", "run"], after: 1) }
     }
 
     /// The standby's postmaster, by its own pid file.
@@ -63,6 +76,11 @@ extension TestArchive {
 
 extension SeenProcess {
     var isOurProgram: Bool { arguments.first?.hasSuffix("pgarchive") ?? false }
+    var startsAgain: Bool { arguments.contains("--restart") }
+}
+
+extension [String] {
+    func starts(with words: [String], after count: Int) -> Bool { dropFirst(count).starts(with: words) }
 }
 
 /// Checks that a command failed the way a user can do something with.

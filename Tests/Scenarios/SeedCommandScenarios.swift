@@ -128,6 +128,27 @@ struct SeedCommandScenarios {
         }
     }
 
+    /// The stanza goes into the crontab of whoever calls, disabled; a stand-in shows what is put there.
+    @Test func initCronOffersTheJobs() throws {
+        try TestArchive.with(TestArchive.Options()) { archive in
+            let programs = try archive.directory.subdirectory("bin", mode: 0o755)
+            let table = "\(programs)/table"
+            try SpoiltFile.write("# mine\n", to: table)
+            let script = "#!/bin/sh\nif [ \"$1\" = -l ]; then cat '\(table)'; else cat > '\(table)'; fi\n"
+            try SpoiltFile.write(script, to: "\(programs)/crontab")
+            try TestCommand("/bin/chmod", ["755", "\(programs)/crontab"]).succeed()
+            try archive.pgarchive.setting("PATH", "\(programs):/usr/bin:/bin")("container", "init-cron")
+            let lines = try String(contentsOfFile: table, encoding: .utf8).split(separator: "\n")
+            #expect(lines.first == "# mine")
+            for job in ["compress-wal-archive", "expire-and-create-snapshot", "defrag-btrfs"] {
+                let line = lines.first { $0.contains(job) }
+                #expect(line?.hasPrefix("#") == true && line?.contains(archive.path) == true, "\(job)")
+            }
+            try archive.switchAndReceive()
+            try archive.finish()
+        }
+    }
+
     /// Each of them also prints JSON, and its own help.
     @Test func listsSpeakJSONAndVerbsExplainThemselves() throws {
         try TestArchive.with(TestArchive.Options()) { archive in
