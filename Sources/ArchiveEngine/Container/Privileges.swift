@@ -1,7 +1,7 @@
 import ArchiveModel
 import Foundation
 import Glibc
-package import Platform
+import Platform
 
 /// Everything runs as the container's owner; root is used for mounting only.
 package enum Privileges {
@@ -30,29 +30,6 @@ package enum Privileges {
     /// The owner of an existing container, by its identity file.
     package static func becomeOwner(of container: Container) throws {
         try become(owner: container.identity.owner)
-    }
-
-    /// Runs this program again as another user, with the same terminal; for root, which keeps a part of the work.
-    package static func runAgain(
-        as owner: SystemUser,
-        arguments: [String],
-        environment: [String: String]
-    ) throws -> ProcessStatus {
-        var environment = environment
-        environment["HOME"] = owner.home
-        environment["USER"] = owner.name
-        environment["LOGNAME"] = owner.name
-        let request = SpawnRequest(
-            executable: try ThisProgram.path(),
-            arguments: arguments,
-            environment: environment,
-            workingDirectory: "/",
-            standardInput: .inherit,
-            standardOutput: .inherit,
-            standardError: .inherit,
-            user: SpawnUser(owner)
-        )
-        return try ProcessSpawn.spawn(request).wait()
     }
 }
 

@@ -1,3 +1,4 @@
+import ArchiveEngine
 import ArchiveModel
 import ArgumentParser
 
@@ -9,12 +10,11 @@ struct Failure {
     let exitCode: Int32
 
     init(_ error: any Error) {
-        switch error {
-        case let error as ArchiveError:
-            self.init(what: error.what, details: error.details, hint: error.hint, code: error.code)
-        default:
+        guard let error = ErrorTranslation.archiveError(error) else {
             self.init(usage: error)
+            return
         }
+        self.init(what: error.what, details: error.details, hint: error.hint, code: error.code)
     }
 
     private init(what: String, details: [String] = [], hint: String? = nil, code: ErrorCode) {

@@ -1,0 +1,123 @@
+import ArchiveModel
+import Glibc
+import Platform
+
+/// The parts of init, purge and start that only root can do: making, mounting and removing a pool.
+///
+/// All else runs in a second process as the container's owner, so that no file of a container ever belongs to root.
+package struct PrivilegedSetup: Sendable {
+    let locator: ContainerLocator
+    let owner: SystemUser
+    /// This program's own arguments and environment, for the second process.
+    let arguments: [String]
+    let environment: [String: String]
+
+    package init(
+        locator: ContainerLocator,
+        owner: String,
+        arguments: [String],
+        environment: [String: String]
+    ) throws {
+        guard let user = try SystemUser.named(owner) else {
+            throw ArchiveError(
+                .usage,
+                "user '\(owner)' does not exist here",
+                hint: "install PostgreSQL's server package, which makes user postgres, or give --owner"
+            )
+        }
+        guard user.uid != 0 else {
+            throw ArchiveError(
+                .usage,
+                "root cannot own a container: PostgreSQL refuses to run as root",
+                hint: "give another user with --owner"
+            )
+        }
+        self.locator = locator
+        self.owner = user
+        self.arguments = arguments
+        self.environment = environment
+    }
+
+    /// Makes the pool, runs init as the owner, and removes the pool when that fails.
+    ///
+    /// Returns the exit code. `childFlag` tells the second process that the pool is there.
+    package func initWithPool(name: String, bytes: UInt64, childFlag: String) throws -> Int32 {
+        try checkOwnerReach()
+        let pool = ContainerPool(locator: locator, name: name)
+        try pool.create(bytes: bytes, owner: owner)
+        let code = try runAsOwner(childFlag)
+        if code != 0 { try pool.remove() }
+        return code
+    }
+
+    /// Runs purge as the owner, then unmounts and removes the pool.
+    package func purgeWithPool(name: String, childFlag: String) throws -> Int32 {
+        let pool = ContainerPool(locator: locator, name: name)
+        if try MountTable.isMountPoint("\(locator.home)/\(name)") {
+            let code = try runAsOwner(childFlag)
+            guard code == 0 else { return code }
+        }
+        try pool.remove()
+        return 0
+    }
+
+    /// Without a pool: what root prepares before it becomes the owner for good.
+    package func prepareDirectory(root: String) throws {
+        try checkOwnerReach()
+        try HomeDirectory.prepare(FilePath.parent(of: root), owner: owner)
+        let parent = try FileTree.status(FilePath.parent(of: root))
+        guard parent.uid != owner.uid, !FileTree.exists(root) else { return }
+        try FileTree.makeDirectory(root, mode: 0o700)
+        try FileTree.changeOwner(root, uid: owner.uid, gid: owner.gid)
+    }
+
+    /// PostgreSQL runs pgarchive-wal as the owner: it must be able to reach the program.
+    package func checkOwnerReach() throws {
+        let helper = try ThisProgram.walHelper()
+        let request = SpawnRequest(
+            executable: helper,
+            arguments: ["--version"],
+            workingDirectory: "/",
+            user: SystemUser.isRoot ? SpawnUser(owner) : nil
+        )
+        let output = try? ProcessSpawn.run(request, timeoutSeconds: 20)
+        guard output?.status.isSuccess == true else {
+            throw ArchiveError(
+                .failed,
+                "user '\(owner.name)' cannot run '\(helper)'",
+                hint: "install pgarchive where that user can reach it ('make install' puts it into /usr/local/bin)"
+            )
+        }
+    }
+
+    private func runAsOwner(_ childFlag: String) throws -> Int32 {
+        let signals = try SignalWatch([SIGINT, SIGTERM, SIGHUP])
+        var environment = environment
+        environment["HOME"] = owner.home
+        environment["USER"] = owner.name
+        environment["LOGNAME"] = owner.name
+        let child = try ProcessSpawn.spawn(
+            SpawnRequest(
+                executable: try ThisProgram.path(),
+                arguments: arguments + [childFlag],
+                environment: environment,
+                workingDirectory: "/",
+                standardInput: .inherit,
+                standardOutput: .inherit,
+                standardError: .inherit,
+                user: SpawnUser(owner),
+                umask: 0o077
+            )
+        )
+        while true {
+            let ready = try Poll.wait([PollItem(child.pidDescriptor), PollItem(signals.descriptor)])
+            if !ready[0].isEmpty { break }
+            // The child undoes what it did; the pool waits for that.
+            if let signal = try signals.read() { child.signal(signal) }
+        }
+        switch child.wait() {
+        case .exited(let code): return code
+        case .signalled: return ErrorCode.interrupted.rawValue
+        }
+    }
+}
