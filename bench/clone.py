@@ -52,7 +52,7 @@ class Archive:
         self.pgarchive("container", "init", "--container", "bench", "--upstream", self.upstream.connection,
                        "--upstream-repl", f"host={self.upstream.place} user=postgres", "--checkpoint", "fast", *storage)
         self.container = os.path.realpath(os.path.join(self.home, "bench"))
-        self.pgarchive("snapshot", "create", "start")
+        self.pgarchive("snapshot", "create", "--name", "start")
         start = self.position()
         while self.position() - start < options.debt * 1000000:
             self.upstream.pgbench("-n", "-N", "-c", "4", "-T", "2")

@@ -79,4 +79,34 @@ import Testing
         #expect(findings("| 1 | failed |") == 1)
         #expect(findings("| 1 | failed |\n| 2 | wrong, badly |\n| 3 | what |") == 1)
     }
+
+    @Test func settingsPageIsCompared() {
+        let source = SourceFile(
+            path: Manuals.settingsSource,
+            text: "    (\"keep.minimum\", .number(1), \"a\"),\n    (\"slot\", .text(2), \"b\"),"
+        )
+        func findings(_ page: String) -> [String] {
+            let page = SourceFile(path: Manuals.settingsPage, text: page)
+            return Manuals.findings(in: SourceTree(files: [source, page])).map(\.what)
+        }
+        #expect(
+            findings("| key | default |\n|---|---|\n| `slot` | x |\n| `keep.minimum` | 2 |\n| `PGARCHIVE` | x |") == []
+        )
+        #expect(findings("| `slot` | x |") == ["does not name the setting 'keep.minimum'"])
+        #expect(findings("| `slot` | |\n| `keep.minimum` | |\n| `keep.all` | |").count == 1)
+    }
+
+    @Test func commandsPageIsCompared() {
+        let sources = ["start", "stop"].map {
+            SourceFile(path: "Sources/pgarchive/Clone/\($0).swift", text: "commandName: \"\($0)\",")
+        }
+        func findings(_ page: String) -> [String] {
+            let page = SourceFile(path: Manuals.commandsPage, text: page)
+            return Manuals.findings(in: SourceTree(files: sources + [page])).map(\.what)
+        }
+        #expect(findings("| noun | verb |\n|---|---|\n| `clone` | `start NAME`, `stop [--all]` | text |") == [])
+        #expect(findings("| `clone` | `start` |\n| | `stop` |") == [])
+        #expect(findings("| `clone` | `start` | |") == ["does not name the command 'clone stop'"])
+        #expect(findings("| `clone` | `start`, `stop`, `fly` | |").count == 1)
+    }
 }

@@ -37,20 +37,9 @@ enum ExitCodes {
     /// The first table of the page: `| code | meaning |`.
     private static func rows(in page: SourceFile) -> [Int: String] {
         var rows: [Int: String] = [:]
-        for line in page.lines where line.hasPrefix("|") {
-            let cells = line.split(separator: "|").map { $0.trimmed }
-            guard cells.count >= 2, let number = Int(cells[0]) else { continue }
-            rows[number] = cells[1]
+        for cells in Table.rows(of: page) where cells.count >= 2 {
+            if let number = Int(cells[0]) { rows[number] = cells[1] }
         }
         return rows
-    }
-}
-
-extension Substring {
-    /// Without spaces at either end.
-    fileprivate var trimmed: String {
-        let start = drop { $0 == " " }
-        let kept = start.lastIndex { $0 != " " }
-        return kept.map { String(start[...$0]) } ?? ""
     }
 }

@@ -17,6 +17,7 @@ enum Tidy {
         ("imports", ImportTable.findings),
         ("links", Links.findings),
         ("exit codes", ExitCodes.findings),
+        ("manuals", Manuals.findings),
         ("executables", Executables.findings),
     ]
 
