@@ -45,7 +45,9 @@ package struct CloneCatalog: Sendable {
         try JSONFile.replace(container.paths.clone(record.name).record, with: record)
     }
 
-    /// Removes what interrupted commands left behind. Call with the container's change lock held.
+    /// Removes what interrupted commands left behind.
+    ///
+    /// Call with the container's change lock held.
     func removeHalfMade() throws {
         guard FileTree.exists(container.paths.clones) else { return }
         for name in try FileTree.list(container.paths.clones) {

@@ -64,7 +64,9 @@ package struct CloneCreate: Sendable {
         }
     }
 
-    /// Copies a clone as it is now, under a port of its own. The source is not touched.
+    /// Copies a clone as it is now, under a port of its own.
+    ///
+    /// The source is not touched.
     package func duplicate(source sourceName: String, name: String) throws -> CloneRecord {
         try checkName(name)
         let lock = try ContainerChange.lock(container, for: "clone duplicate \(sourceName)")

@@ -2,7 +2,9 @@ import ArchiveModel
 import Foundation
 import Platform
 
-/// Gives each clone a port of its own. Ports are allocated under a lock that all containers of a home share.
+/// Gives each clone a port of its own.
+///
+/// Ports are allocated under a lock that all containers of a home share.
 enum ClonePorts {
     static func withLock<Result>(_ container: Container, _ body: (Int) throws -> Result) throws -> Result {
         let home = container.paths.root.split(separator: "/").dropLast().joined(separator: "/")

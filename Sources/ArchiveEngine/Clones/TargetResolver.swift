@@ -130,7 +130,7 @@ package struct TargetResolver: Sendable {
         }
     }
 
-    /// The archive ended before the target was found: is that the target, or is the target still to come?
+    /// Decides, when the archive ended before the target was found, whether that is the target or it is still to come.
     private func checkEnd(rule: StopRule, target: Target) throws {
         let reach =
             rule.newestTime.map { "the last commit here is of \(Instant.local($0)), at \(rule.stop)" }

@@ -24,7 +24,9 @@ package struct ContainerPool: Sendable {
 
     package var exists: Bool { FileTree.exists(paths.record) || FileTree.exists(paths.image) }
 
-    /// Makes the home, the image and the mount. A pool that an interrupted init left unused is taken again.
+    /// Makes the home, the image and the mount.
+    ///
+    /// A pool that an interrupted init left unused is taken again.
     package func create(bytes: UInt64, owner: SystemUser) throws {
         guard SystemUser.isRoot else {
             throw ArchiveError(

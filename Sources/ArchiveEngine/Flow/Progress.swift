@@ -1,4 +1,6 @@
-/// How long work tells its front end where it is. Called from the thread that does the work.
+/// How long work tells its front end where it is.
+///
+/// Called from the thread that does the work.
 package struct Progress: Sendable {
     package enum Event: Sendable {
         /// A step begins, in words for a user.

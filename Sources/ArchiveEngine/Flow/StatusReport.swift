@@ -9,7 +9,7 @@ package struct StatusReport: Codable, Sendable {
     package struct PartReport: Codable, Sendable {
         package var name: String
         package var isRunning: Bool
-        /// `streaming`, `replaying`, `stopped`, …
+        /// One word, such as `streaming`, `replaying` or `stopped`.
         package var state: String
         /// Why it stands still or is not running; nil while all is well.
         package var reason: String?

@@ -1,7 +1,9 @@
 package import ArchiveModel
 import Platform
 
-/// The snapshots of a container. A directory without `snapshot.json` is no snapshot.
+/// The snapshots of a container.
+///
+/// A directory without `snapshot.json` is no snapshot.
 package struct SnapshotCatalog: Sendable {
     let container: Container
 

@@ -35,7 +35,9 @@ enum ServerSettings {
         ServerLog(directory: directory).settings
     }
 
-    /// A share of this host's memory, as PostgreSQL writes sizes. Shared memory is taken only as it is touched.
+    /// A share of this host's memory, as PostgreSQL writes sizes.
+    ///
+    /// Shared memory is taken only as it is touched.
     static func sharedBuffers(_ configured: String, share: UInt64, atMost limit: UInt64) -> String {
         guard configured.isEmpty else { return configured }
         let bytes = min(limit, SystemMemory.totalBytes / share)

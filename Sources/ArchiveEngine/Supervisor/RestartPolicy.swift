@@ -1,4 +1,6 @@
-/// How long to wait before a part that died is started again. Pure.
+/// How long to wait before a part that died is started again.
+///
+/// Pure.
 ///
 /// A part that ran well for a while starts again at once; one that keeps dying is tried ever more slowly, and for ever.
 package struct RestartPolicy: Sendable {

@@ -49,7 +49,9 @@ package struct SupervisorStart: Sendable {
     }
 
     /// What `container run --restart` does: runs the supervisor as a child, again whenever it dies of anything but a
-    /// wish. Under systemd this is not needed.
+    /// wish.
+    ///
+    /// Under systemd this is not needed.
     package func keepSupervisor() throws {
         let signals = try SignalWatch([SIGTERM, SIGINT, SIGHUP])
         var policy = RestartPolicy()

@@ -18,7 +18,9 @@ package struct Settings: Hashable, Sendable {
     /// Usable snapshots that expiry always leaves.
     package var keepMinimum = 2
     package var clonePorts: ClosedRange<Int> = 5500...5599
-    /// shared_buffers of a clone; empty: an eighth of the memory, at most 2 GB. Taken only as touched.
+    /// shared_buffers of a clone; empty: an eighth of the memory, at most 2 GB.
+    ///
+    /// Taken only as touched.
     package var cloneSharedBuffers = ""
 
     package init() {}

@@ -39,7 +39,9 @@ package struct RetentionInventory: Sendable {
     }
 }
 
-/// What expiry will remove, in order, and why the rest stays. Pure: the same facts give the same plan.
+/// What expiry will remove, in order, and why the rest stays.
+///
+/// Pure: the same facts give the same plan.
 package struct RetentionPlan: Sendable {
     package struct Kept: Sendable, Hashable {
         package let snapshot: String
