@@ -14,14 +14,14 @@ package enum Receiver {
     package static func run(_ options: ReceiverOptions) -> Int32 {
         LibpqEnvironment.clear()
         do {
-            return run(options, interruption: try Interruption())
+            return run(options, interruption: try ReceiverStop())
         } catch {
             return report(error, options)
         }
     }
 
     /// The same, stopped by `interruption`.
-    package static func run(_ options: ReceiverOptions, interruption: Interruption) -> Int32 {
+    package static func run(_ options: ReceiverOptions, interruption: ReceiverStop) -> Int32 {
         do {
             let log = try ReceiverLog(path: options.logFile)
             let lock = try options.lockFile.map { try HeldLock.acquire($0, description: "WAL receiver") }
@@ -44,12 +44,12 @@ package enum Receiver {
 private final class ReceiverLoop {
     private let options: ReceiverOptions
     private let target: ConnectionString
-    private let interruption: Interruption
+    private let interruption: ReceiverStop
     private let log: ReceiverLog
     private let status: ReceiverStatusFile
     private var retry = RetryPolicy()
 
-    init(options: ReceiverOptions, target: ConnectionString, interruption: Interruption, log: ReceiverLog) {
+    init(options: ReceiverOptions, target: ConnectionString, interruption: ReceiverStop, log: ReceiverLog) {
         self.options = options
         self.target = target
         self.interruption = interruption

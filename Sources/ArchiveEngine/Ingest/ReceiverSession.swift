@@ -15,7 +15,7 @@ final class ReceiverSession {
     private let options: ReceiverOptions
     private let link: ReplicationLink
     private let tail: ArchiveTail?
-    private let interruption: Interruption
+    private let interruption: ReceiverStop
     private let status: ReceiverStatusFile
     private let log: ReceiverLog
     private var machine: ReplicationMachine
@@ -39,7 +39,7 @@ final class ReceiverSession {
         tail: ArchiveTail?,
         segmentSize: SegmentSize?,
         histories: [TimelineID: TimelineHistory],
-        interruption: Interruption,
+        interruption: ReceiverStop,
         status: ReceiverStatusFile,
         log: ReceiverLog
     ) throws {

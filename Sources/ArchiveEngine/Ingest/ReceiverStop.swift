@@ -3,7 +3,7 @@ package import Platform
 internal import Synchronization
 
 /// How a receiver is told to stop: by signals in a process of its own, by an event in tests.
-package final class Interruption: Sendable {
+package final class ReceiverStop: Sendable {
     private let signals: Descriptor
     private let event: EventDescriptor?
     private let raised = Mutex(false)
