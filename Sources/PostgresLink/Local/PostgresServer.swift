@@ -10,14 +10,8 @@ package enum PostgresServer {
     /// What an earlier server left behind is cleared first (see `clearRemains`).
     /// - Throws: `local`, also when a server already runs there.
     package static func start(_ launch: ServerLaunch) throws(LinkError) -> RunningServer {
-        let socket = SocketDirectory.socketPath(launch.socketDirectory, port: launch.port)
-        guard socket.utf8.count <= SocketDirectory.pathLimitBytes else {
-            throw LinkError(
-                .local,
-                "the path of the server's socket has \(socket.utf8.count) bytes, but at most "
-                    + "\(SocketDirectory.pathLimitBytes) are possible: \(socket)",
-                hint: "use a shorter directory"
-            )
+        if let objection = SocketDirectory.objection(to: launch.socketDirectory, port: launch.port) {
+            throw LinkError(.local, objection, hint: "use another directory")
         }
         try clearRemains(
             dataDirectory: launch.dataDirectory,

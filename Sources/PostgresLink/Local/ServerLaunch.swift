@@ -91,6 +91,18 @@ package enum SocketDirectory {
         socketPath(directory, port: 65535).utf8.count <= pathLimitBytes
     }
 
+    /// Why no server's socket can be in a directory; nil when it can.
+    package static func objection(to directory: String, port: Int = 65535) -> String? {
+        let path = socketPath(directory, port: port)
+        if path.utf8.count > pathLimitBytes {
+            return "the path of the server's socket has \(path.utf8.count) bytes, but at most \(pathLimitBytes) are "
+                + "possible: \(path)"
+        }
+        // libpq takes `host` for a list, and knows no quotes there.
+        if directory.contains(",") { return "the directory of a server's socket cannot have a comma: \(directory)" }
+        return nil
+    }
+
     /// As `unix_socket_directories` wants it: a list, so a name with a comma or a space needs quotes.
     static func quoted(_ directory: String) -> String {
         "\"\(directory.split(separator: "\"", omittingEmptySubsequences: false).joined(separator: "\"\""))\""

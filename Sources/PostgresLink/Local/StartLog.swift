@@ -23,7 +23,7 @@ struct StartLog: Sendable {
             decoding: FileEnding.read(startFile, from: startFileBytes, limitBytes: 64 << 10),
             as: UTF8.self
         )
-        var lines = early.split(separator: "\n").map(String.init).suffix(12).map { $0 }
+        let earlyLines = early.split(separator: "\n").map(String.init).suffix(12).map { $0 }
         let entries = (log?.csvFiles() ?? []).flatMap { file in
             ServerLog.entries(in: file, from: logBytes[file] ?? 0)
         }
@@ -31,11 +31,8 @@ struct StartLog: Sendable {
         // Clients that came too early are no reason.
         let relevant = entries.filter { $0.sqlState != SQLState.cannotConnectNow }
         if let fatal = relevant.lastIndex(where: \.isFatal) {
-            lines += relevant[max(0, fatal - 4)...fatal].flatMap(\.lines)
-            lines += relevant[(fatal + 1)...].prefix(3).flatMap(\.lines)
-        } else {
-            lines += relevant.suffix(6).flatMap(\.lines)
+            return relevant[max(0, fatal - 4)...fatal].flatMap(\.lines)
         }
-        return lines
+        return earlyLines + relevant.suffix(6).flatMap(\.lines)
     }
 }

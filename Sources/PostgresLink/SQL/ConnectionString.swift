@@ -49,6 +49,8 @@ package struct ConnectionString: Sendable, Hashable {
                 merged.settings.append(Setting(keyword: keyword, value: value, isSecret: isSecret))
             }
         }
+        let order = Self.order
+        merged.settings.sort { (order[$0.keyword] ?? .max, $0.keyword) < (order[$1.keyword] ?? .max, $1.keyword) }
         return merged
     }
 
@@ -120,6 +122,19 @@ extension ConnectionString {
     private static let secretKeywords: Set<String> = [
         "password", "sslpassword", "oauth_client_secret", "scram_client_key",
     ]
+
+    /// Each keyword's place in libpq's list.
+    private static let order: [String: Int] = {
+        guard var option = PQconninfoParse("", nil) else { return [:] }
+        let options = option
+        defer { PQconninfoFree(options) }
+        var order: [String: Int] = [:]
+        while let keyword = option.pointee.keyword {
+            order[String(cString: keyword)] = order.count
+            option += 1
+        }
+        return order
+    }()
 
     private static func keywords(in options: UnsafeMutablePointer<PQconninfoOption>) -> [Setting] {
         var settings: [Setting] = []
