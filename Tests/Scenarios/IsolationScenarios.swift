@@ -119,4 +119,40 @@ struct IsolationScenarios {
             try archive.finish()
         }
     }
+
+    /// What an upstream was told by ALTER SYSTEM stays with the upstream.
+    @Test func settingsOfTheUpstreamAreNotInherited() throws {
+        try TestArchive.with(TestArchive.Options(), initialise: false) { archive in
+            let evil = "\(archive.directory.path)/evil"
+            for setting in [
+                "archive_command = 'touch \(evil)'", "restore_command = 'touch \(evil); false'",
+                "archive_cleanup_command = 'touch \(evil)'", "recovery_end_command = 'touch \(evil)'",
+                "primary_conninfo = 'host=\(archive.upstream.sockets) port=\(archive.upstream.port) user=postgres'",
+                "log_directory = '\(archive.directory.path)/up'", "recovery_target_time = '2001-01-01'",
+                "external_pid_file = '\(evil)'", "recovery_min_apply_delay = '1h'", "listen_addresses = '*'",
+            ] {
+                try archive.upstream.sql("alter system set \(setting)")
+            }
+            try archive.initialise()
+            try archive.upstream.sql("create table t as select 1 as n")
+            try archive.replayEverything()
+            _ = try archive.takeSnapshot()
+            try archive.pgarchive("clone", "create", "own", "--latest", "--start")
+            let wanted = [
+                "archive_mode": "off", "primary_conninfo": "", "primary_slot_name": "", "archive_cleanup_command": "",
+                "recovery_end_command": "", "max_logical_replication_workers": "0", "ssl": "off",
+                "synchronous_standby_names": "", "external_pid_file": "", "recovery_target_time": "",
+            ]
+            for (name, value) in wanted {
+                try #expect(archive.query("own", "show \(name)") == value, "\(name) of the clone")
+                try #expect(archive.standbySQL("show \(name)") == value, "\(name) of the standby")
+            }
+            try #expect(archive.standbySQL("show listen_addresses") == "")
+            try #expect(!archive.query("own", "show listen_addresses").contains("*"))
+            #expect(!FileManager.default.fileExists(atPath: evil))
+            try archive.upstream.sql("alter system reset all")
+            try archive.switchAndReceive()
+            try archive.finish()
+        }
+    }
 }

@@ -1,0 +1,88 @@
+import ArchiveTesting
+import Foundation
+import Testing
+
+/// Expiry removes what is old, and never what something still needs.
+@Suite(
+    "Retention",
+    .enabled(if: TestEnvironment.hasPostgres, TestEnvironment.noPostgres),
+    .keepsEvidence
+)
+struct RetentionScenarios {
+    @Test func expiryKeepsWhatIsNeeded() throws {
+        let kind: TestFilesystem.Kind = TestFilesystem.Kind.btrfs.isAvailable ? .btrfs : .plain
+        try TestArchive.with(TestArchive.Options(kind)) { archive in
+            let oracle = try Oracle(archive.upstream)
+            var names: [String] = []
+            var moments: [String] = []
+            for round in 1...4 {
+                moments.append(try oracle.writeRow("round \(round)").after)
+                try archive.upstream.sql("checkpoint")
+                try archive.replayEverything()
+                names.append(try archive.takeSnapshot().name)
+                moments[round - 1] = try oracle.writeRow("after snapshot \(round)").after
+                try archive.switchAndReceive()
+            }
+            // A clone that has not been started yet still needs its WAL.
+            try archive.pgarchive("clone", "create", "waiting", "--at", moments[0])
+            let expire = archive.pgarchive.setting("EXPIRE_DATE", "now")
+            let segments = archive.archivedSegments()
+            let shown = try expire("snapshot", "expire", "--show")
+            #expect(shown.output.contains(names[0]), "\(shown)")
+            #expect(archive.archivedSegments() == segments)
+            try #expect(archive.pgarchive("snapshot", "list", "--quiet").lines == names)
+
+            try expire("snapshot", "expire")
+            // keep.minimum is 2.
+            try #expect(archive.pgarchive("snapshot", "list", "--quiet").lines == Array(names.suffix(2)))
+            #expect(archive.archivedSegments() == segments)
+            try archive.pgarchive("clone", "start", "waiting")
+            try #expect(archive.query("waiting", "select count(*) from oracle") == "2")
+            try archive.discard("waiting")
+
+            try expire("snapshot", "expire")
+            let left = archive.archivedSegments()
+            #expect(left.count < segments.count && left == Array(segments.suffix(left.count)))
+            for (index, moment) in moments.enumerated().suffix(2) {
+                let name = "r\(index)"
+                try archive.pgarchive("clone", "create", name, "--at", moment, "--start")
+                try #expect(archive.query(name, "select count(*) from oracle") == "\(2 * (index + 1))")
+                try archive.discard(name)
+            }
+            let gone = try archive.pgarchive.run("clone", "create", "gone", "--at", moments[0])
+            expectRefusal(gone, status: 4)
+            // The default keeps a week.
+            try archive.pgarchive("snapshot", "expire")
+            try #expect(archive.pgarchive("snapshot", "list", "--quiet").lines == Array(names.suffix(2)))
+            try archive.pgarchive("standby", "restart")
+            try archive.replayEverything()
+            try archive.finish()
+        }
+    }
+
+    /// Compression never disturbs those who read, and what it leaves is the same WAL.
+    @Test func compressionUnderLoad() throws {
+        var options = TestArchive.Options()
+        options.pgbenchScale = 1
+        try TestArchive.with(options) { archive in
+            _ = try archive.takeSnapshot()
+            let load = try archive.upstream.startPgbench(seconds: 6, clients: 4)
+            while load.isRunning {
+                try archive.pgarchive("cron", "compress-wal-archive", "2")
+            }
+            try load.wait()
+            try archive.replayEverything()
+            try archive.pgarchive("cron", "compress-wal-archive", "2")
+            let names = try FileManager.default.contentsOfDirectory(atPath: archive.walArchive)
+            #expect(names.filter { $0.hasSuffix(".zst") }.count > 3)
+            // Only what the standby has replayed: the rest stays as it is.
+            #expect(names.contains { $0.hasSuffix(".partial") })
+            try archive.pgarchive("clone", "create", "compressed", "--latest", "--start")
+            try #expect(
+                archive.query("compressed", "select count(*) from pgbench_history")
+                    == archive.upstream.sql("select count(*) from pgbench_history")
+            )
+            try archive.finish()
+        }
+    }
+}
