@@ -11,7 +11,8 @@ extension SegmentFetch {
     @discardableResult
     func tell(_ trouble: FetchTrouble) -> Bool {
         guard request.waits, let path = request.holdFile else { return true }
-        let text = trouble.json
+        // The server's process is part of it: after a restart everything is news.
+        let text = trouble.json(process: getsid(0))
         if (try? FileTree.readText(path, limit: 64 << 10)) == text { return false }
         try? DurableFile.replace(path, text: text)
         return true

@@ -60,14 +60,15 @@ package struct FetchTrouble: Error, Hashable, Sendable, CustomStringConvertible 
 
 /// The hold file: says to `status` why the standby stands still.
 extension FetchTrouble {
-    /// One JSON object: kind, segment, lsn, text, hint, and for a tablespace oid and path.
-    package var json: String {
+    /// One JSON object: kind, segment, lsn, text, hint, for a tablespace oid and path; and the process that was held.
+    package func json(process: Int32) -> String {
         var fields = [("kind", quoted(kind.rawValue)), ("segment", quoted(name))]
         if let position { fields.append(("lsn", quoted(position.description))) }
         fields += [("text", quoted(text)), ("hint", quoted(hint))]
         if let tablespace {
             fields += [("oid", String(tablespace.oid)), ("path", quoted(tablespace.path))]
         }
+        fields.append(("process", String(process)))
         return "{" + fields.map { "\(quoted($0)):\($1)" }.joined(separator: ",") + "}\n"
     }
 

@@ -70,9 +70,10 @@ struct StandbyFetch {
             return true
         }
         // Replay goes up to the record that it must not reach. PostgreSQL keeps what it was given in pg_wal, and reads
-        // that again when it is refused; only where it has no such file, as in a fresh copy, it is given one.
-        if prepared.kept > 0, try !hasBeenGiven(segment, reader, bytes: prepared.kept) {
-            fetch.tell(hold)
+        // that again when it is refused. So it is given the segment once after each of its starts, and always where it
+        // has no such file, as in a fresh copy.
+        let isFirst = fetch.request.holdFile != nil && fetch.tell(hold)
+        if prepared.kept > 0, try isFirst || !hasBeenGiven(segment, reader, bytes: prepared.kept) {
             try prepared.file.publish()
             return true
         }
@@ -121,8 +122,9 @@ struct StandbyFetch {
     /// Waits out the time, so that a standby that cannot go on asks seldom; ends early where waiting would hold it up.
     private func sitOut(_ deadline: Deadline) {
         let wait = FetchWait(archive: fetch.request.archive)
-        while let wake = try? wait.next(until: deadline, archiveMatters: false) {
-            if wake != .archiveChanged { return }
+        // A server that is promoted reads the segment with its last record again: it must be news then, and given at once.
+        if let wake = try? wait.next(until: deadline, archiveMatters: false), wake == .promoted {
+            fetch.releaseHold()
         }
     }
 }
