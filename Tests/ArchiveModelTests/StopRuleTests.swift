@@ -1,0 +1,113 @@
+import ArchiveModel
+import Testing
+import WALFormat
+
+@Suite("Where recovery must end")
+struct StopRuleTests {
+    /// Records of 100 bytes each, from address 1000 on.
+    private static func record(_ index: UInt64) -> WALRecord {
+        WALRecord(
+            start: LSN(1000 + index * 100),
+            end: LSN(1100 + index * 100),
+            previous: LSN(900 + index * 100),
+            transactionID: UInt32(index),
+            totalLength: 100,
+            resourceManager: 1,
+            info: 0
+        )
+    }
+
+    private static func end(_ time: Int64, _ transaction: UInt32) -> WALEvent.TransactionEnd {
+        WALEvent.TransactionEnd(
+            time: PostgresTime(rawValue: time),
+            transactionID: transaction,
+            isPrepared: false,
+            database: nil,
+            subtransactionCount: 0,
+            droppedRelations: [],
+            isWhole: true
+        )
+    }
+
+    private static func run(_ target: Target, _ events: [WALEvent?]) -> StopRule {
+        var rule = StopRule(target: target, start: LSN(1000))
+        for (index, event) in events.enumerated() where !rule.visit(record(UInt64(index)), event: event) { break }
+        return rule
+    }
+
+    @Test("a time includes the commit at that very microsecond, and ends before the next one")
+    func inclusiveTime() {
+        let events: [WALEvent?] = [
+            nil, .commit(Self.end(5_000_000, 1)), nil, .commit(Self.end(7_000_000, 2)), nil,
+            .commit(Self.end(9_000_000, 3)),
+        ]
+        let rule = Self.run(.time(PostgresTime(rawValue: 7_000_000)), events)
+        #expect(rule.stop == LSN(1500))
+        #expect(rule.lastCommit?.transactionID == 2)
+        #expect(rule.firstLeftOut?.time == PostgresTime(rawValue: 9_000_000))
+        #expect(rule.isSettled)
+    }
+
+    @Test("an abort ends recovery to a time too, as in PostgreSQL")
+    func abort() {
+        let rule = Self.run(
+            .time(PostgresTime(rawValue: 6_000_000)),
+            [.commit(Self.end(5_000_000, 1)), .abort(Self.end(8_000_000, 2)), .commit(Self.end(5_500_000, 3))]
+        )
+        #expect(rule.stop == LSN(1100))
+    }
+
+    @Test("a clock that steps back is noticed, and the first later record still ends it")
+    func steppingClock() {
+        let rule = Self.run(
+            .time(PostgresTime(rawValue: 10_000_000)),
+            [.commit(Self.end(9_000_000, 1)), .commit(Self.end(2_000_000, 2)), .commit(Self.end(11_000_000, 3))]
+        )
+        #expect(rule.stop == LSN(1200))
+        #expect(rule.clockSteppedBack)
+    }
+
+    @Test("a position stops after the last record that ends at or before it")
+    func position() {
+        let events = [WALEvent?](repeating: nil, count: 5)
+        #expect(Self.run(.lsn(LSN(1200)), events).stop == LSN(1200))
+        #expect(Self.run(.lsn(LSN(1250)), events).stop == LSN(1200))
+        #expect(Self.run(.lsn(LSN(1299)), events).stop == LSN(1200))
+        #expect(!Self.run(.lsn(LSN(9999)), events).isSettled)
+    }
+
+    @Test("nothing that comes after the end is looked at")
+    func settled() {
+        var rule = Self.run(.lsn(LSN(1100)), [nil, nil])
+        let goesOn = rule.visit(Self.record(2), event: .commit(Self.end(1, 9)))
+        #expect(!goesOn)
+        #expect(rule.lastCommit == nil)
+    }
+
+    @Test("each hot-standby parameter is the highest that was met; a tablespace is remembered with its place")
+    func parametersAndTablespace() {
+        func change(_ connections: Int32, _ locks: Int32) -> WALEvent {
+            .parameterChange(
+                .init(
+                    maxConnections: connections,
+                    maxWorkerProcesses: 8,
+                    maxWALSenders: 10,
+                    maxPreparedTransactions: 0,
+                    maxLocksPerTransaction: locks,
+                    walLevel: .replica
+                )
+            )
+        }
+        let rule = Self.run(
+            .latest,
+            [
+                change(100, 64), change(300, 32), .tablespaceCreate(oid: 1, path: ""),
+                .tablespaceCreate(oid: 2, path: "/fast"),
+            ]
+        )
+        #expect(rule.parameters?.maxConnections == 300)
+        #expect(rule.parameters?.maxLocksPerTransaction == 64)
+        #expect(rule.tablespace?.path == "/fast")
+        #expect(rule.tablespace?.start == LSN(1300))
+    }
+}
