@@ -83,7 +83,7 @@ let package = Package(
         ),
         .testTarget(
             name: "PostgresLinkTests",
-            dependencies: ["PostgresLink", "WALFormat", "Platform", "ArchiveTesting"],
+            dependencies: ["PostgresLink", "ArchiveModel", "WALFormat", "Platform", "ArchiveTesting"],
             swiftSettings: settings
         ),
         .testTarget(
