@@ -25,9 +25,11 @@
 /* Slicing by eight: slices[k][b] is the effect of byte b followed by k zero bytes. */
 static uint32_t slices[8][256];
 
-/* The effect of LANE zero bytes on a state, one table per byte of the state: joins the three lanes. */
-#define LANE 256
-static uint32_t shift_lane[4][256];
+/* The effect of a lane's length of zero bytes on a state, one table per byte of the state: joins three lanes. */
+#define LONG_LANE 256
+#define SHORT_LANE 64
+static uint32_t shift_long[4][256];
+static uint32_t shift_short[4][256];
 
 static uint32_t (*chosen)(uint32_t, const void *, size_t) = pgarchive_crc32c_update_portable;
 
@@ -60,31 +62,40 @@ static inline uint64_t load64(const unsigned char *bytes)
     return value;
 }
 
-static inline uint32_t shifted(uint32_t state)
+static inline uint32_t shifted(uint32_t state, uint32_t shift[4][256])
 {
-    return shift_lane[0][state & 0xFF] ^ shift_lane[1][state >> 8 & 0xFF] ^ shift_lane[2][state >> 16 & 0xFF] ^
-           shift_lane[3][state >> 24];
+    return shift[0][state & 0xFF] ^ shift[1][state >> 8 & 0xFF] ^ shift[2][state >> 16 & 0xFF] ^ shift[3][state >> 24];
 }
 
 /*
- * The instruction has a latency of three cycles and can be started each cycle: three independent lanes keep it
- * busy. Below three lanes (most records) one chain is as fast.
+ * The instruction has a latency of three cycles and can be started each cycle: three independent lanes keep it busy.
  */
+CRC_TARGET static inline __attribute__((always_inline)) uint32_t
+update_in_lanes(uint32_t state, const unsigned char *next, size_t lane, uint32_t shift[4][256])
+{
+    uint32_t first = state, second = 0, third = 0;
+
+    for (size_t at = 0; at < lane; at += 8) {
+        first = CRC_STEP64(first, load64(next + at));
+        second = CRC_STEP64(second, load64(next + lane + at));
+        third = CRC_STEP64(third, load64(next + 2 * lane + at));
+    }
+    return shifted(shifted(first, shift) ^ second, shift) ^ third;
+}
+
 CRC_TARGET static uint32_t update_by_instruction(uint32_t state, const void *bytes, size_t count)
 {
     const unsigned char *next = bytes;
 
-    while (count >= 3 * LANE) {
-        uint32_t first = state, second = 0, third = 0;
-
-        for (size_t at = 0; at < LANE; at += 8) {
-            first = CRC_STEP64(first, load64(next + at));
-            second = CRC_STEP64(second, load64(next + LANE + at));
-            third = CRC_STEP64(third, load64(next + 2 * LANE + at));
-        }
-        state = shifted(shifted(first) ^ second) ^ third;
-        next += 3 * LANE;
-        count -= 3 * LANE;
+    while (count >= 3 * LONG_LANE) {
+        state = update_in_lanes(state, next, LONG_LANE, shift_long);
+        next += 3 * LONG_LANE;
+        count -= 3 * LONG_LANE;
+    }
+    while (count >= 3 * SHORT_LANE) {
+        state = update_in_lanes(state, next, SHORT_LANE, shift_short);
+        next += 3 * SHORT_LANE;
+        count -= 3 * SHORT_LANE;
     }
     while (count >= 8) {
         state = CRC_STEP64(state, load64(next));
@@ -94,6 +105,25 @@ CRC_TARGET static uint32_t update_by_instruction(uint32_t state, const void *byt
     while (count-- > 0)
         state = CRC_STEP8(state, *next++);
     return state;
+}
+
+/* The CRC is linear: the shift of any state is that of its bits, combined. */
+static void prepare_shift(uint32_t shift[4][256], size_t lane)
+{
+    static const unsigned char zeros[LONG_LANE];
+    uint32_t of_bit[32];
+
+    for (int bit = 0; bit < 32; bit++)
+        of_bit[bit] = pgarchive_crc32c_update_portable((uint32_t)1 << bit, zeros, lane);
+    for (int place = 0; place < 4; place++)
+        for (int byte = 0; byte < 256; byte++) {
+            uint32_t state = 0;
+
+            for (int bit = 0; bit < 8; bit++)
+                if (byte >> bit & 1)
+                    state ^= of_bit[8 * place + bit];
+            shift[place][byte] = state;
+        }
 }
 
 static int have_instructions(void)
@@ -122,21 +152,8 @@ __attribute__((constructor)) static void prepare(void)
             slices[slice][byte] = slices[slice - 1][byte] >> 8 ^ slices[0][slices[slice - 1][byte] & 0xFF];
 
 #ifdef HAVE_CRC_INSTRUCTIONS
-    /* The CRC is linear: shift the 32 single bits, then combine them. */
-    static const unsigned char zeros[LANE];
-    uint32_t of_bit[32];
-
-    for (int bit = 0; bit < 32; bit++)
-        of_bit[bit] = pgarchive_crc32c_update_portable((uint32_t)1 << bit, zeros, LANE);
-    for (int place = 0; place < 4; place++)
-        for (int byte = 0; byte < 256; byte++) {
-            uint32_t state = 0;
-
-            for (int bit = 0; bit < 8; bit++)
-                if (byte >> bit & 1)
-                    state ^= of_bit[8 * place + bit];
-            shift_lane[place][byte] = state;
-        }
+    prepare_shift(shift_long, LONG_LANE);
+    prepare_shift(shift_short, SHORT_LANE);
     if (have_instructions())
         chosen = update_by_instruction;
 #endif
