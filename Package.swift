@@ -70,7 +70,7 @@ let package = Package(
         ),
         .testTarget(
             name: "WALFormatTests",
-            dependencies: ["WALFormat", "CCRC32C", "CZstd"],
+            dependencies: ["WALFormat", "CCRC32C", "CZstd", "ArchiveTesting"],
             resources: [.copy("Fixtures")],
             swiftSettings: settings
         ),
