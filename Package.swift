@@ -53,7 +53,7 @@ let package = Package(
         .executableTarget(
             name: "pgarchive",
             dependencies: [
-                "WALFormat", "ArchiveModel", "Platform", "ArchiveEngine",
+                "WALFormat", "ArchiveModel", "Platform", "WALStore", "PostgresLink", "ArchiveEngine",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: settings

@@ -28,7 +28,10 @@ struct PgArchive: ParsableCommand {
             'status' exits 0 or 1.
             """,
         version: Version.text,
-        subcommands: [BashCompletionCommand.self]
+        subcommands: [
+            ContainerNounCommand.self, WALArchiveCommand.self, StandbyCommand.self, SnapshotCommand.self,
+            CloneCommand.self, CronCommand.self, BashCompletionCommand.self,
+        ]
     )
 
     static func main() {

@@ -57,7 +57,11 @@ package struct ContainerPurge: Sendable {
         return fallback.upstream.isEmpty ? nil : "\(fallback.upstream) user=replication"
     }
 
+    /// An init was killed: what it left running is nobody's, and is stopped.
+    private var isHalfMade: Bool { FileTree.exists(paths.initMark) }
+
     private func running(clones: [String]) throws -> [String] {
+        if isHalfMade { return [] }
         var found: [String] = []
         if let holder = try HeldLock.isHeld(paths.supervisorLock) { found.append("supervisor (process \(holder.pid))") }
         if let holder = try HeldLock.isHeld(paths.receiverLock) { found.append("wal_archive (process \(holder.pid))") }
@@ -88,6 +92,9 @@ package struct ContainerPurge: Sendable {
     package func run(progress: Progress) throws -> [String] {
         try Self.requireStopped(try plan(pool: nil))
         var remarks: [String] = []
+        if isHalfMade, let container {
+            _ = try PartControl(container).shutdown(mode: "immediate")
+        }
         progress.step("dropping the slot")
         if let remark = dropSlot() { remarks.append(remark) }
         progress.step("removing \(root)")
@@ -104,11 +111,7 @@ package struct ContainerPurge: Sendable {
                 try BtrfsDriver().deleteVolume(paths.standby)
             }
         }
-        if try MountTable.isMountPoint(root) {
-            try FileTree.emptyDirectory(root)
-        } else {
-            try FileTree.removeTree(root)
-        }
+        try ContainerDirectory.remove(root)
         return remarks
     }
 

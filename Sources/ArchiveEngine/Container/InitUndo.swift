@@ -19,12 +19,7 @@ struct InitUndo {
         if dropsSlot {
             try UpstreamSlots.drop(replication, slot)
         }
-        // A mount point cannot be removed, and a directory that others made for us need not be.
-        if try MountTable.isMountPoint(paths.root) {
-            try FileTree.emptyDirectory(paths.root)
-        } else {
-            try FileTree.removeTree(paths.root)
-        }
+        try ContainerDirectory.remove(paths.root)
     }
 
     func runQuietly(_ progress: Progress) {

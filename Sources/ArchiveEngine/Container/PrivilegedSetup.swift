@@ -71,6 +71,23 @@ package struct PrivilegedSetup: Sendable {
         try FileTree.changeOwner(root, uid: owner.uid, gid: owner.gid)
     }
 
+    /// Runs init as the owner in a directory that root has prepared, and removes that when it fails.
+    package func initInDirectory(root: String, childFlag: String) throws -> Int32 {
+        let isNew = !FileTree.exists(root)
+        try prepareDirectory(root: root)
+        let code = try runAsOwner(childFlag)
+        // Only when it is empty, as the owner leaves it.
+        if code != 0, isNew { rmdir(root) }
+        return code
+    }
+
+    /// Runs purge as the owner, then removes the directory, which its owner may not be allowed to.
+    package func purgeDirectory(root: String, childFlag: String) throws -> Int32 {
+        let code = try runAsOwner(childFlag)
+        if code == 0 { rmdir(root) }
+        return code
+    }
+
     /// PostgreSQL runs pgarchive-wal as the owner: it must be able to reach the program.
     package func checkOwnerReach() throws {
         let helper = try ThisProgram.walHelper()

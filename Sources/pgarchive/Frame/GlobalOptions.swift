@@ -7,7 +7,8 @@ struct GlobalOptions: ParsableArguments {
             "The container: a name below $PGARCHIVE_HOME, or a directory (with a slash).",
             discussion: "Default: $PGARCHIVE, or the only container there is.",
             valueName: "name|dir"
-        )
+        ),
+        completion: .custom { _, _, _ in Completions.containers() }
     )
     var container: String?
 

@@ -21,17 +21,24 @@ struct LogView {
         self.what = what
     }
 
-    /// The newest of the files in a directory whose names end in `suffix`.
-    init(newestIn directory: String, suffix: String, what: String) {
+    /// The newest of the files in a directory that have one of the suffixes and are not empty.
+    init(newestIn directory: String, suffixes: [String], what: String) {
         self.current = {
-            try FileTree.list(directory)
-                .filter { $0.hasSuffix(suffix) }
+            guard FileTree.isDirectory(directory) else { return nil }
+            return try FileTree.list(directory)
+                .filter { name in suffixes.contains { name.hasSuffix($0) } }
                 .map { FilePath.join(directory, $0) }
-                .compactMap { path in (try? FileTree.status(path)).map { (path, $0.modified) } }
-                .max { ($0.1, $0.0) < ($1.1, $1.0) }?.0
+                .compactMap { path in (try? FileTree.status(path)).map { (path, $0) } }
+                .filter { $0.1.bytes > 0 }
+                .max { ($0.1.modified, $0.0) < ($1.1.modified, $1.0) }?.0
         }
         self.directory = directory
         self.what = what
+    }
+
+    /// The newest of a PostgreSQL server's logs: CSV, and what it says before that begins.
+    init(serverLogsIn directory: String, what: String) {
+        self.init(newestIn: directory, suffixes: [".csv", ".log"], what: what)
     }
 
     func show() throws {

@@ -1,5 +1,5 @@
+import ArchiveEngine
 import ArgumentParser
-import Foundation
 import Glibc
 
 enum OutputFormat: String, CaseIterable, ExpressibleByArgument {
@@ -17,7 +17,7 @@ struct Render {
     /// Shows a result: as JSON the model itself, otherwise the text made from it.
     func show<Model: Encodable>(_ model: Model, as text: (Palette) -> String) throws {
         switch format {
-        case .json: try StandardOutput.write(try Self.json(model))
+        case .json: try StandardOutput.write(try JSONFile.text(model))
         case .table: try StandardOutput.write(text(palette))
         }
     }
@@ -29,7 +29,7 @@ struct Render {
         table: (Palette) -> String
     ) throws {
         switch format {
-        case .json: try StandardOutput.write(try Self.json(elements))
+        case .json: try StandardOutput.write(try JSONFile.text(elements))
         case .table where isQuiet: try StandardOutput.write(elements.map { name($0) + "\n" }.joined())
         case .table: try StandardOutput.write(table(palette))
         }
@@ -38,16 +38,10 @@ struct Render {
     /// Says what was done; as JSON the thing that it was done to.
     func done<Model: Encodable>(_ model: Model, _ sentence: @autoclosure () -> String) throws {
         switch format {
-        case .json: try StandardOutput.write(try Self.json(model))
+        case .json: try StandardOutput.write(try JSONFile.text(model))
         case .table where isQuiet: break
         case .table: try StandardOutput.write(sentence() + "\n")
         }
-    }
-
-    private static func json<Model: Encodable>(_ model: Model) throws -> String {
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-        return String(decoding: try encoder.encode(model), as: UTF8.self) + "\n"
     }
 
     /// A remark beside the result.

@@ -1,12 +1,15 @@
 import ArchiveModel
 import ArgumentParser
 import Glibc
+import PostgresLink
 
 /// One run of the program: the arguments in, the exit code out.
 enum Session {
     static func run(_ arguments: [String]) -> Int32 {
         // A reader that goes away is an error of the write, not a reason to die in the middle of work.
         signal(SIGPIPE, SIG_IGN)
+        // An upstream is named by its settings alone, never by what the shell happens to have set.
+        LibpqEnvironment.clear()
         do {
             let arguments = GlobalOptions.moved(behindVerb: arguments)
             try CommandTree.check(arguments)

@@ -1,0 +1,24 @@
+import ArchiveModel
+import PostgresLink
+
+/// How psql is run on one of the container's own servers.
+package struct LocalShell: Sendable {
+    package let executable: String
+    package let environment: [String: String]
+
+    /// - Parameters:
+    ///   - port: the server's, which is the number in its socket's name.
+    ///   - environment: the caller's; its PG* variables do not go along.
+    package init(_ container: Container, port: Int, environment: [String: String]) throws {
+        self.executable = try container.installation().tool("psql")
+        // By the environment, so that whatever stands among psql's own arguments wins.
+        var environment = environment.filter { !LibpqEnvironment.isLibpq($0.key) }
+        environment["PGHOST"] = container.paths.socketDirectory
+        environment["PGPORT"] = String(port)
+        environment["PGUSER"] = container.identity.superuser
+        environment["PGDATABASE"] = LocalLink.databases.first
+        environment["PGSSLMODE"] = "disable"
+        environment["PGGSSENCMODE"] = "disable"
+        self.environment = environment
+    }
+}

@@ -1,0 +1,109 @@
+import ArchiveEngine
+import ArchiveModel
+import ArgumentParser
+import Platform
+import PostgresLink
+import WALFormat
+
+struct CloneListCommand: ContainerCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "list",
+        abstract: "List clones, optionally restricted to a simple globbing pattern.",
+        discussion: """
+            TARGET is the commit time of the last transaction in the clone, or the WAL position where it stops. With \
+            --status the state of each is given too.
+
+            EXAMPLE
+              pgarchive clone list --status
+              pgarchive clone list 'test-*' --quiet
+
+            SEE ALSO
+              clone status, clone create
+            """
+    )
+
+    @Argument(
+        help: "A name or a pattern with *, ? and [a-z].",
+        completion: .custom { words, _, _ in Completions.clones(words) }
+    )
+    var pattern: String?
+
+    @Flag(help: "Say for each whether it is running.")
+    var status = false
+
+    @OptionGroup var global: GlobalOptions
+
+    func run(in container: Container) throws {
+        let rows = try CloneCatalog(container).matching(pattern).map { CloneRow($0, in: status ? container : nil) }
+        let whenEmpty = pattern.map { "no clone matches '\($0)'" } ?? "no clones"
+        try render.list(rows, name: \.record.name) { palette in
+            Self.table(rows, withStatus: status, whenEmpty: whenEmpty).text(palette)
+        }
+    }
+
+    static func table(_ rows: [CloneRow], withStatus: Bool, whenEmpty: String) -> TableText {
+        let now = PostgresTime(unixMicroseconds: SystemClock.now())
+        var table = TableText(
+            [("NAME", .left), ("PORT", .right), ("SNAPSHOT", .left), ("TARGET", .left), ("AGE", .right)]
+                + (withStatus ? [("STATUS", .left)] : []),
+            whenEmpty: whenEmpty
+        )
+        for row in rows {
+            table.add(
+                [
+                    .init(row.record.name),
+                    .init("\(row.record.port)"),
+                    .init(row.record.snapshot),
+                    .init(row.target),
+                    .init(HumanText.age(of: row.record.createdAt, now: now)),
+                ] + (withStatus ? [row.cell] : [])
+            )
+        }
+        return table
+    }
+}
+
+/// A clone with what is known of its server.
+struct CloneRow: Encodable {
+    let record: CloneRecord
+    /// Nil when it was not looked at.
+    let processID: Int32?
+    private let wasExamined: Bool
+
+    /// Looks at the server when a container is given.
+    init(_ record: CloneRecord, in container: Container?) {
+        self.record = record
+        self.processID = container.flatMap { CloneServer($0, record).running?.pid }
+        self.wasExamined = container != nil
+    }
+
+    var isRunning: Bool { processID != nil }
+
+    var target: String {
+        record.lastTransactionTime.map(HumanText.instantSeconds) ?? "\(record.stop)"
+    }
+
+    var cell: TableText.Cell {
+        if let processID {
+            let recovering = record.state == .created
+            return .init(
+                "\(recovering ? "recovering" : "running"), process \(processID)",
+                recovering ? .warning : .good
+            )
+        }
+        return .init(record.state == .created ? "not started yet" : "stopped", .faint)
+    }
+
+    private enum Key: String, CodingKey {
+        case running
+        case processID
+    }
+
+    func encode(to encoder: any Encoder) throws {
+        try record.encode(to: encoder)
+        guard wasExamined else { return }
+        var container = encoder.container(keyedBy: Key.self)
+        try container.encode(isRunning, forKey: .running)
+        try container.encodeIfPresent(processID, forKey: .processID)
+    }
+}

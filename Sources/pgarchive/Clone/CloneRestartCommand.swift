@@ -1,0 +1,32 @@
+import ArchiveEngine
+import ArgumentParser
+
+struct CloneRestartCommand: ContainerCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "restart",
+        abstract: "Stop a clone and start it again.",
+        discussion: """
+            For settings that a reload does not change. A clone that is not running is started.
+
+            SEE ALSO
+              clone reload, clone start
+            """
+    )
+
+    @Argument(help: "The clone.", completion: .custom { words, _, _ in Completions.clones(words) })
+    var name: String
+
+    @OptionGroup var stop: StopOptions
+
+    @OptionGroup var global: GlobalOptions
+
+    func run(in container: Container) throws {
+        let record = try CloneCatalog(container).find(name)
+        try CloneServer(container, record).stop(mode: stop.engineMode())
+        let result = CloneResult(
+            clone: record,
+            started: try CloneStartCommand.start(record, in: container, global: global)
+        )
+        try render.done(result, result.sentence(verb: "restarted"))
+    }
+}

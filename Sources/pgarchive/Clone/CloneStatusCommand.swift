@@ -1,0 +1,31 @@
+import ArchiveEngine
+import ArchiveModel
+import ArgumentParser
+
+struct CloneStatusCommand: ContainerCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "status",
+        abstract: "Show whether a clone is running; exit 1 if it is not.",
+        discussion: """
+            EXAMPLE
+              pgarchive clone status look
+
+            SEE ALSO
+              clone list --status, clone log
+            """
+    )
+
+    @Argument(help: "The clone.", completion: .custom { words, _, _ in Completions.clones(words) })
+    var name: String
+
+    @OptionGroup var global: GlobalOptions
+
+    func run(in container: Container) throws {
+        let row = CloneRow(try CloneCatalog(container).find(name), in: container)
+        try render.show(row) { palette in
+            "clone '\(name)': " + TableText.coloured(row.cell, palette)
+                + ", port \(row.record.port), snapshot \(row.record.snapshot), \(row.target)\n"
+        }
+        if !row.isRunning { throw ExitCode(1) }
+    }
+}

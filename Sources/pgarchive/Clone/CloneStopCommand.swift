@@ -1,0 +1,66 @@
+import ArchiveEngine
+import ArchiveModel
+import ArgumentParser
+
+struct CloneStopCommand: ContainerCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "stop",
+        abstract: "Stop a clone, or with --all every clone.",
+        discussion: """
+            Waits until the server has ended. A clone that is not running is fine. The clone keeps its data and goes \
+            on from there when it is started again.
+
+            EXAMPLE
+              pgarchive clone stop look
+              pgarchive clone stop --all -m immediate
+
+            SEE ALSO
+              clone start, clone delete
+            """
+    )
+
+    @Argument(help: "The clone.", completion: .custom { words, _, _ in Completions.clones(words) })
+    var name: String?
+
+    @Flag(help: "Stop every running clone of the container.")
+    var all = false
+
+    @OptionGroup var stop: StopOptions
+
+    @Option(name: [.customShort("t"), .long], help: ArgumentHelp("How long to wait.", valueName: "seconds"))
+    var timeout: Double = 60
+
+    @OptionGroup var global: GlobalOptions
+
+    func validate() throws {
+        if all == (name != nil) { throw ValidationError("give either a clone's name or --all") }
+        if timeout <= 0 || timeout > 86_400 { throw ValidationError("--timeout is 1 to 86400 seconds") }
+    }
+
+    func run(in container: Container) throws {
+        let catalog = CloneCatalog(container)
+        let records = try name.map { [try catalog.find($0)] } ?? catalog.listed()
+        var stopped: [String] = []
+        var failures: [ArchiveError] = []
+        for record in records {
+            let server = CloneServer(container, record)
+            guard server.isRunning else { continue }
+            do {
+                try server.stop(mode: stop.engineMode(), timeoutSeconds: timeout)
+                stopped.append(record.name)
+            } catch let error as ArchiveError where all {
+                // One clone that does not stop is no reason to leave the others running.
+                failures.append(error)
+            }
+        }
+        try render.done(Outcome(done: "stopped", names: stopped), sentence(stopped))
+        if let first = failures.first {
+            throw ArchiveError(first.code, first.what, hint: first.hint, details: failures.dropFirst().map(\.what))
+        }
+    }
+
+    private func sentence(_ stopped: [String]) -> String {
+        if stopped.isEmpty { return all ? "no clone was running" : "clone '\(name ?? "")' was not running" }
+        return stopped.map { "clone '\($0)' stopped" }.joined(separator: "\n")
+    }
+}

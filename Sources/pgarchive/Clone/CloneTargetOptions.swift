@@ -1,0 +1,149 @@
+import ArchiveEngine
+import ArchiveModel
+import ArgumentParser
+import WALFormat
+
+/// What a clone is asked for, in our words, pgBackRest's and Barman's.
+struct CloneTargetOptions: ParsableArguments {
+    enum TargetType: String, CaseIterable, ExpressibleByArgument {
+        case time
+        case lsn
+        case immediate
+        case latest
+        case `default`
+    }
+
+    @Option(
+        name: [.customLong("at"), .customLong("target-time")],
+        help: ArgumentHelp("The state at this instant.", valueName: "time")
+    )
+    var time: String?
+
+    @Option(
+        name: [.customLong("lsn"), .customLong("target-lsn")],
+        help: ArgumentHelp("The state at this WAL position, such as 16/B374D848.", valueName: "lsn")
+    )
+    var lsn: String?
+
+    @Flag(name: [.customLong("latest")], help: "Everything that is durable here.")
+    var latest = false
+
+    @Flag(name: [.customLong("immediate"), .customLong("target-immediate")], help: "The snapshot's own moment.")
+    var immediate = false
+
+    @Option(help: ArgumentHelp("Says what --target is.", valueName: "time|lsn|immediate|latest"))
+    var type: TargetType?
+
+    @Option(help: ArgumentHelp("The target, with --type.", valueName: "target"))
+    var target: String?
+
+    @Option(
+        name: [.customLong("timeline"), .customLong("target-timeline"), .customLong("target-tli")],
+        help: ArgumentHelp("The timeline to follow; default: the newest.", valueName: "n")
+    )
+    var timeline: String?
+
+    @Option(
+        name: [.customLong("snapshot"), .customLong("set")],
+        help: "The snapshot to use; default: the one with the least to replay.",
+        completion: .custom { words, _, _ in Completions.snapshots(words) }
+    )
+    var snapshot: String?
+}
+
+/// A request for a clone, from either form of the command line.
+struct CloneRequest: Equatable {
+    enum Wanted: Equatable {
+        case time(String)
+        case lsn(LSN)
+        case latest
+        case snapshotItself
+    }
+
+    let name: String
+    let snapshot: String?
+    let wanted: Wanted
+    let timeline: TimelineID?
+    /// What was asked for, in the user's words.
+    let text: String
+
+    init(words: [String], options: CloneTargetOptions) throws {
+        var targets = try Self.targets(options)
+        timeline = try Self.timeline(options.timeline)
+        switch words.count {
+        case 1:
+            name = words[0]
+            snapshot = options.snapshot
+            if targets.isEmpty, options.snapshot != nil {
+                targets.append((.snapshotItself, "the snapshot's own moment"))
+            }
+            if targets.isEmpty {
+                throw ValidationError(
+                    "say what '\(name)' should hold: --at TIME, --lsn LSN, --latest, or a snapshot before the name"
+                )
+            }
+        case 2, 3:
+            if options.snapshot != nil {
+                throw ValidationError("the snapshot is given twice: '\(words[0])' and with --snapshot")
+            }
+            snapshot = words[0]
+            name = words[1]
+            if words.count == 3 { targets.append((.time(words[2]), words[2])) }
+            if targets.isEmpty { targets.append((.snapshotItself, "the snapshot's own moment")) }
+        default:
+            throw ValidationError("too many words: quote a time that has blanks, e.g. '10 minutes ago'")
+        }
+        guard let target = targets.first, targets.count == 1 else {
+            throw ValidationError("only one target can be given, and these are \(targets.count)")
+        }
+        wanted = target.0
+        text = target.1
+        if wanted == .snapshotItself, snapshot == nil {
+            throw ValidationError("the moment of which snapshot? Name it, or use --latest")
+        }
+    }
+
+    /// The target with its time read.
+    func resolvedTarget() throws -> Target {
+        switch wanted {
+        case .time(let text): .time(try TimeInput.resolve(text))
+        case .lsn(let position): .lsn(position)
+        case .latest: .latest
+        case .snapshotItself: .snapshotItself
+        }
+    }
+
+    private static func targets(_ options: CloneTargetOptions) throws -> [(Wanted, String)] {
+        var targets: [(Wanted, String)] = []
+        if let time = options.time { targets.append((.time(time), time)) }
+        if let text = options.lsn { targets.append((.lsn(try lsn(text)), text)) }
+        if options.latest { targets.append((.latest, "latest")) }
+        if options.immediate { targets.append((.snapshotItself, "the snapshot's own moment")) }
+        switch (options.type, options.target) {
+        case (nil, nil): break
+        case (.time, let text?): targets.append((.time(text), text))
+        case (.lsn, let text?): targets.append((.lsn(try lsn(text)), text))
+        case (.latest, nil), (.default, nil): targets.append((.latest, "latest"))
+        case (.immediate, nil): targets.append((.snapshotItself, "the snapshot's own moment"))
+        case (nil, _?): throw ValidationError("--target needs --type=time or --type=lsn")
+        case (.time, nil), (.lsn, nil): throw ValidationError("--type=\(options.type?.rawValue ?? "") needs --target")
+        case (_, _?): throw ValidationError("--type=\(options.type?.rawValue ?? "") takes no --target")
+        }
+        return targets
+    }
+
+    private static func lsn(_ text: String) throws -> LSN {
+        guard let position = LSN(text) else {
+            throw ValidationError("'\(text)' is not a WAL position; one looks like 16/B374D848")
+        }
+        return position
+    }
+
+    private static func timeline(_ text: String?) throws -> TimelineID? {
+        guard let text, text != "latest" else { return nil }
+        guard let number = UInt32(text), number > 0 else {
+            throw ValidationError("'\(text)' is not a timeline; one is a number such as 2, or 'latest'")
+        }
+        return TimelineID(number)
+    }
+}

@@ -1,0 +1,73 @@
+import ArchiveEngine
+import ArchiveModel
+import ArgumentParser
+
+struct ContainerDashboardCommand: ContainerCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "dashboard",
+        abstract: "Show more detailed status and tails of log files.",
+        discussion: """
+            The status, the newest snapshots, the clones, and the last lines of each log. The exit code is 0 whether \
+            or not all is running.
+
+            EXAMPLE
+              watch -n 5 pgarchive container dashboard
+
+            SEE ALSO
+              container status, wal_archive log, standby log
+            """
+    )
+
+    @Option(name: [.customShort("n"), .long], help: ArgumentHelp("Lines of each log.", valueName: "count"))
+    var lines = 5
+
+    @OptionGroup var global: GlobalOptions
+
+    func validate() throws {
+        guard (0...1000).contains(lines) else { throw ValidationError("--lines is 0 to 1000") }
+    }
+
+    /// All of it, for programs.
+    private struct Dashboard: Encodable {
+        let status: StatusReport
+        let snapshots: [SnapshotRow]
+        let clones: [CloneRow]
+        let logs: [String: [String]]
+    }
+
+    func run(in container: Container) throws {
+        let logs = try logs(container)
+        let space = SnapshotSpace.read(container)
+        let dashboard = Dashboard(
+            status: try StatusReport.gather(container),
+            snapshots: try SnapshotCatalog(container).all().suffix(10).map {
+                SnapshotRow(record: $0, space: space[$0.name])
+            },
+            clones: try CloneCatalog(container).listed().map { CloneRow($0, in: container) },
+            logs: Dictionary(uniqueKeysWithValues: logs)
+        )
+        try render.show(dashboard) { palette in
+            StatusText.whole(dashboard.status, palette)
+                + section("newest snapshots", palette)
+                + SnapshotListCommand.table(dashboard.snapshots, whenEmpty: "no snapshots").text(palette)
+                + section("clones", palette)
+                + CloneListCommand.table(dashboard.clones, withStatus: true, whenEmpty: "no clones").text(palette)
+                + logs.map { name, lines in
+                    section(name, palette) + (lines.isEmpty ? "-\n" : lines.map { $0 + "\n" }.joined())
+                }.joined()
+        }
+    }
+
+    private func section(_ title: String, _ palette: Palette) -> String {
+        "\n" + palette.bold("== \(title)") + "\n"
+    }
+
+    private func logs(_ container: Container) throws -> [(String, [String])] {
+        [
+            ("wal_archive.log", LogView(file: container.paths.receiverLog, what: "wal_archive.log")),
+            ("standby", LogView(serverLogsIn: container.paths.standbyLog, what: "the standby's log")),
+            ("supervisor.log", LogView(file: container.paths.supervisorLog, what: "supervisor.log")),
+            ("cron_snapshot.log", LogView(file: container.paths.cronLog("snapshot"), what: "cron_snapshot.log")),
+        ].map { ($0.0, (try? $0.1.lastLines(lines)) ?? []) }
+    }
+}

@@ -1,0 +1,157 @@
+import ArchiveEngine
+import ArchiveModel
+import ArgumentParser
+import Platform
+import PostgresLink
+
+struct ContainerInitCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "init",
+        abstract: "Create a new backup location and upstream replication slot, both of which must not exist yet.",
+        discussion: """
+            Looks at the upstream first, and says all that is missing there at once, with the lines that mend it. \
+            Then: creates the slot and receives WAL from it, copies the data with a base backup, and starts the \
+            standby. The container is fully started and operational at the end. Whatever goes wrong, and when it is \
+            interrupted, neither slot nor directory stays behind.
+
+            Copy-on-write is used where the filesystem has it (btrfs, xfs with reflinks); elsewhere every snapshot is \
+            a whole copy, unless --pool-size makes a btrfs filesystem in an image file (as root).
+
+            EXAMPLE
+              pgarchive container init --container prod --upstream 'host=db1 user=postgres'
+              pgarchive container init --container prod --upstream 'host=db1' --pool-size 20G
+
+            SEE ALSO
+              container status, container purge, container init-cron
+            """
+    )
+
+    @OptionGroup(title: "Upstream") var upstream: UpstreamOptions
+
+    @Option(help: ArgumentHelp("Make a btrfs pool of this size, e.g. 20G.", valueName: "size"))
+    var poolSize: String?
+
+    @Option(
+        help: ArgumentHelp("The storage driver; default: the best that works there.", valueName: "btrfs|reflink|copy")
+    )
+    var driver: StorageDriverKind?
+
+    @Option(
+        help: ArgumentHelp("The upstream's checkpoint before the copy: gentle, or at once.", valueName: "spread|fast")
+    )
+    var checkpoint: BaseBackupTool.Checkpoint = .spread
+
+    @Option(help: "The system user that everything runs as (default: postgres for root, otherwise you).")
+    var owner: String?
+
+    /// The part of an init that root leaves to the owner.
+    @Flag(help: .hidden)
+    var ownersPart = false
+
+    @OptionGroup var global: GlobalOptions
+
+    func validate() throws {
+        if let poolSize, ByteSize.parse(poolSize) == nil {
+            throw ValidationError("'\(poolSize)' is not a size; one looks like 20G")
+        }
+        if poolSize != nil, let driver, driver != .btrfs {
+            throw ValidationError("a pool is btrfs: leave --driver out")
+        }
+    }
+
+    func run() throws {
+        guard let selector = global.selector else {
+            throw ArchiveError(
+                .usage,
+                "which container is to be made?",
+                hint: "name it: --container prod, or PGARCHIVE=/path/to/container"
+            )
+        }
+        let locator = global.locator
+        let root = try locator.root(of: selector)
+        let name = FilePath.name(of: root)
+        try Name.check(name, what: "container")
+        let link = ContainerLink(locator: locator, root: root)
+        if SystemUser.isRoot {
+            try runAsRoot(locator, name: name, root: root)
+        } else {
+            if poolSize != nil {
+                throw ArchiveError(
+                    .refused,
+                    "a pool can only be made and mounted by root",
+                    hint: "run it as root; or leave --pool-size out"
+                )
+            }
+            try make(root: root, name: name)
+        }
+        if !ownersPart, let reason = link.make() {
+            render.remark("not linked in \(locator.home) (\(reason)): name it with --container \(root)")
+        }
+    }
+
+    private var render: Render { global.render }
+
+    /// Root makes the place or the pool; all else happens in a second process as the owner.
+    private func runAsRoot(_ locator: ContainerLocator, name: String, root: String) throws {
+        let setup = try PrivilegedSetup(
+            locator: locator,
+            owner: owner ?? "postgres",
+            arguments: childArguments(root),
+            environment: Handover.environment.merging(upstream.environment) { $1 }
+        )
+        let code: Int32
+        if let bytes = poolSize.flatMap({ ByteSize.parse($0) }) {
+            guard root == FilePath.join(locator.home, name) else {
+                throw ArchiveError(
+                    .usage,
+                    "a pool is mounted in \(locator.home)",
+                    hint: "name the container without a slash, or set PGARCHIVE_HOME"
+                )
+            }
+            code = try setup.initWithPool(name: name, bytes: bytes, childFlag: "--owners-part")
+        } else {
+            code = try setup.initInDirectory(root: root, childFlag: "--owners-part")
+        }
+        if code != 0 { throw ExitCode(code) }
+    }
+
+    private func childArguments(_ root: String) -> [String] {
+        var arguments = ["container", "init", "--container", root, "--checkpoint", checkpoint.rawValue]
+        if let driver { arguments += ["--driver", driver.rawValue] }
+        arguments += ["--output", global.output.rawValue]
+        if global.quiet { arguments.append("--quiet") }
+        if global.verbose { arguments.append("--verbose") }
+        return arguments
+    }
+
+    private func make(root: String, name: String) throws {
+        let account = try SystemUser.current().name
+        try Privileges.become(owner: owner ?? account)
+        let interruption = try Interruption()
+        let container = try global.withProgress { progress in
+            try ContainerInit(
+                ContainerInit.Options(
+                    root: root,
+                    name: name,
+                    upstream: upstream.sql,
+                    upstreamReplication: upstream.replication,
+                    slot: upstream.slotName,
+                    driver: driver,
+                    owner: account,
+                    checkpoint: checkpoint
+                ),
+                progress: progress,
+                interruption: interruption
+            ).run()
+        }
+        ContainerInitCronCommand.offer(container, render)
+        try render.done(
+            container.identity,
+            "container '\(name)' is running in \(root) (driver \(container.identity.driver.rawValue)); "
+                + "'pgarchive container status' shows it"
+        )
+    }
+}
+
+extension StorageDriverKind: ExpressibleByArgument {}
+extension BaseBackupTool.Checkpoint: ExpressibleByArgument {}

@@ -1,0 +1,56 @@
+import ArchiveEngine
+import ArchiveModel
+import Platform
+import WALFormat
+
+/// The status of a container and its waterline, as text.
+enum StatusText {
+    static func parts(_ parts: [StatusReport.PartReport], _ palette: Palette) -> String {
+        var table = TableText(
+            [("PART", .left), ("STATE", .left), ("PROCESS", .right), ("REASON", .left)],
+            whenEmpty: "no parts"
+        )
+        for part in parts {
+            let tone: TableText.Cell.Tone = !part.isRunning ? .bad : part.reason == nil ? .good : .bad
+            table.add([
+                .init(part.name),
+                .init(part.state, tone),
+                .init(part.processID.map { "\($0)" } ?? "-"),
+                .init(part.reason ?? "", .bad),
+            ])
+        }
+        return table.text(palette)
+    }
+
+    static func waterline(_ stations: [Waterline.Station], _ palette: Palette) -> String {
+        let now = PostgresTime(unixMicroseconds: SystemClock.now())
+        var table = TableText(
+            [
+                ("WAL", .left), ("LSN", .left), ("TL", .right), ("BEHIND", .right), ("TIME", .left), ("AGE", .right),
+                ("REASON", .left),
+            ],
+            whenEmpty: "nothing is known yet"
+        )
+        for station in stations {
+            table.add([
+                .init(station.name),
+                .init(station.position.map { "\($0)" } ?? "-"),
+                .init(station.timeline.map { "\($0)" } ?? "-"),
+                .init(station.lagBytes.map(HumanText.bytes) ?? "-"),
+                .init(station.time.map(HumanText.instantSeconds) ?? "-"),
+                .init(station.time.map { HumanText.age(of: $0, now: now) } ?? "-"),
+                .init(station.reason ?? "", .warning),
+            ])
+        }
+        return "\n" + table.text(palette)
+    }
+
+    static func whole(_ report: StatusReport, _ palette: Palette) -> String {
+        palette.bold("container '\(report.container)'") + "  \(report.root)\n\n"
+            + parts(report.parts, palette)
+            + waterline(report.waterline.stations, palette)
+            + "\n\(HumanText.count(report.snapshots, "snapshot")), \(HumanText.count(report.clones, "clone"))"
+            + (report.clones > 0 ? " (\(report.clonesRunning) running)" : "") + "\n"
+            + report.waterline.violations.map { palette.red("inconsistent: \($0)") + "\n" }.joined()
+    }
+}

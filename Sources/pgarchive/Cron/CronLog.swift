@@ -1,0 +1,44 @@
+import ArchiveEngine
+import ArchiveModel
+import Glibc
+import Platform
+import WALFormat
+
+/// The log of a cron job, a line per event with its time; on a terminal the lines are shown too.
+struct CronLog {
+    /// Beyond this size a log becomes `NAME.1`, and a new one begins.
+    private static let rotationBytes: Int64 = 4 << 20
+
+    let path: String
+    private let isShown: Bool
+
+    init(_ container: Container, job: String, global: GlobalOptions) throws {
+        path = container.paths.cronLog(job)
+        isShown = !global.quiet && (Terminal.isTerminal(STDERR_FILENO) || global.verbose)
+        try FileTree.makeDirectory(container.paths.log, mode: 0o700)
+        if let size = try? FileTree.size(path), size > Self.rotationBytes {
+            try DurableFile.rename(path, "\(path).1")
+        }
+    }
+
+    func line(_ text: String) throws {
+        let now = PostgresTime(unixMicroseconds: SystemClock.now())
+        let file = try Descriptor.open(path, O_WRONLY | O_CREAT | O_APPEND, mode: 0o600)
+        try file.writeAll(Array("\(HumanText.instantSeconds(now)) \(text)\n".utf8))
+        if isShown { StandardError.write(text + "\n") }
+    }
+
+    /// Does a job; begin, end and errors are logged, and an error is thrown on.
+    func job<Result>(_ what: String, _ work: () throws -> Result) throws -> Result {
+        try line("\(what): begins")
+        let begin = SystemClock.monotonicSeconds()
+        do {
+            let result = try work()
+            try line("\(what): done in \(HumanText.elapsed(seconds: SystemClock.monotonicSeconds() - begin))")
+            return result
+        } catch {
+            for text in Failure(error).text.split(separator: "\n") { try? line("\(what): \(text)") }
+            throw error
+        }
+    }
+}

@@ -1,0 +1,39 @@
+import ArchiveEngine
+import ArgumentParser
+
+/// A command on one container: it parses, calls the engine, and renders; it decides nothing.
+protocol ContainerCommand: ParsableCommand {
+    var global: GlobalOptions { get }
+
+    /// Called as the container's owner.
+    func run(in container: Container) throws
+}
+
+extension ContainerCommand {
+    func run() throws {
+        let container = try global.locator.open(global.selector)
+        try Privileges.becomeOwner(of: container)
+        try run(in: container)
+    }
+
+    var render: Render { global.render }
+}
+
+extension GlobalOptions {
+    var locator: ContainerLocator { ContainerLocator(environment: Handover.environment) }
+
+    /// Does long work and shows where it is.
+    func withProgress<Result>(_ work: (Progress) throws -> Result) throws -> Result {
+        let line = ProgressLine(isQuiet: quiet)
+        defer { line.end() }
+        return try work(
+            Progress { event in
+                switch event {
+                case .step(let text): line.step(text)
+                case .bytes(let done, let total): line.bytes(done: done, total: total)
+                case .note(let text): line.note(text)
+                }
+            }
+        )
+    }
+}

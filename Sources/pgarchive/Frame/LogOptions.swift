@@ -1,0 +1,11 @@
+import ArgumentParser
+
+/// What every log command understands.
+struct LogOptions: ParsableArguments {
+    @Flag(name: [.short, .long], help: "Show the end, and then what is added.")
+    var follow = false
+
+    func show(_ log: LogView) throws {
+        if follow { try log.follow() } else { try log.show() }
+    }
+}

@@ -1,0 +1,53 @@
+import ArchiveEngine
+import ArchiveModel
+import ArgumentParser
+
+/// What the verbs of wal_archive and standby have in common.
+enum PartCommands {
+    static func start(_ part: Part, in container: Container, _ render: Render) throws {
+        let reply = try SupervisorStart(container).start(parts: [part])
+        try show(reply, [part], render)
+    }
+
+    static func stop(_ part: Part, mode: StopOptions.Mode, in container: Container, _ render: Render) throws {
+        let reply = try PartControl(container).stop(parts: [part], mode: mode.rawValue)
+        try show(reply, [part], render)
+    }
+
+    static func restart(_ part: Part, mode: StopOptions.Mode, in container: Container, _ render: Render) throws {
+        let reply = try PartControl(container).restart(parts: [part], mode: mode.rawValue)
+        try show(reply, [part], render)
+    }
+
+    /// What a supervisor answered, as one line a part.
+    static func show(_ reply: ControlReply, _ parts: [Part], _ render: Render) throws {
+        let states = reply.parts.filter { parts.contains($0.part) }
+        try render.done(
+            states,
+            states.map { state in
+                "\(state.part.rawValue): \(state.phase.rawValue)"
+                    + (state.processID.map { ", process \($0)" } ?? "")
+                    + (state.reason.map { ", \($0)" } ?? "")
+            }.joined(separator: "\n")
+        )
+    }
+
+    /// One part of the container's status; exit 1 when it is not running.
+    static func status(_ part: Part, stations: [String], in container: Container, _ render: Render) throws {
+        let report = try StatusReport.gather(container)
+        let view = PartStatus(
+            part: report.parts.first { $0.name == part.rawValue },
+            stations: report.waterline.stations.filter { stations.contains($0.name) }
+        )
+        try render.show(view) { palette in
+            StatusText.parts([view.part].compactMap { $0 }, palette) + StatusText.waterline(view.stations, palette)
+        }
+        if view.part?.isRunning != true { throw ExitCode(1) }
+    }
+}
+
+/// The status of one part.
+struct PartStatus: Encodable {
+    let part: StatusReport.PartReport?
+    let stations: [Waterline.Station]
+}

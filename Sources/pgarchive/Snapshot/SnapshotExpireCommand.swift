@@ -1,0 +1,117 @@
+import ArchiveEngine
+import ArchiveModel
+import ArgumentParser
+import WALFormat
+
+struct SnapshotExpireCommand: ContainerCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "expire",
+        abstract: "Delete snapshots older than the expiry date, and the WAL that nothing needs any more.",
+        discussion: """
+            The date is keep.expire_date of pgarchive.toml; EXPIRE_DATE in the environment overrides it. It is \
+            written as for 'date --date=STRING', and may be a relative term like "1 week ago". Every moment since \
+            then stays reachable: the newest snapshot older than the date is kept, since those moments are reached \
+            from it. Also kept are the keep.minimum newest snapshots and what clones still recover from. WAL goes \
+            only below what all of these and the standby need.
+
+            With --show only show the actions to be taken, but don't delete anything.
+
+            EXAMPLE
+              pgarchive snapshot expire --show
+              EXPIRE_DATE='3 days ago' pgarchive snapshot expire
+
+            SEE ALSO
+              cron expire-and-create-snapshot, snapshot delete, wal_archive list
+            """
+    )
+
+    @Flag(help: "Only show what would be deleted and kept, and why.")
+    var show = false
+
+    @OptionGroup var global: GlobalOptions
+
+    func run(in container: Container) throws {
+        let date = try ExpiryDate(container)
+        render.remark("expiry date: \(HumanText.instant(date.instant)) (\(date.text))")
+        if show {
+            let plan = try Expiry(container).plan(expire: date.instant)
+            try render.show(ExpiryView(plan, date)) { ExpiryView(plan, date).text($0) }
+            return
+        }
+        let outcome = try Expiry(container).run(expire: date.instant)
+        try render.done(outcome, Self.sentence(outcome))
+    }
+
+    static func sentence(_ outcome: Expiry.Outcome) -> String {
+        let snapshots =
+            outcome.snapshots.isEmpty
+            ? "no snapshot deleted"
+            : "deleted \(HumanText.count(outcome.snapshots.count, "snapshot")): \(outcome.snapshots.joined(separator: ", "))"
+        let segments =
+            outcome.segments == 0
+            ? "no WAL removed"
+            : "removed \(HumanText.count(outcome.segments, "WAL segment")), \(HumanText.bytes(outcome.segmentBytes))"
+        return "\(snapshots); \(segments)"
+    }
+}
+
+/// The date before which snapshots expire, and where it was said.
+struct ExpiryDate {
+    let text: String
+    let instant: PostgresTime
+
+    init(_ container: Container) throws {
+        let override = Terminal.environment("EXPIRE_DATE") ?? ""
+        text = override.isEmpty ? container.settings.expireDate : override
+        do {
+            instant = try TimeInput.resolve(text)
+        } catch let error as ArchiveError where error.code == .usage {
+            throw ArchiveError(
+                .usage,
+                "the expiry date is wrong: \(error.what)",
+                hint: override.isEmpty
+                    ? "correct keep.expire_date in '\(container.paths.settings)', e.g. \"1 week ago\""
+                    : "correct EXPIRE_DATE in the environment, e.g. '1 week ago'"
+            )
+        }
+    }
+}
+
+/// A retention plan as it is shown.
+struct ExpiryView: Encodable {
+    struct Kept: Encodable {
+        let snapshot: String
+        let reason: String
+    }
+
+    let expireDate: PostgresTime
+    let deleteSnapshots: [String]
+    let keepSnapshots: [Kept]
+    let walFloor: LSN?
+    let removeSegments: [String]
+
+    init(_ plan: RetentionPlan, _ date: ExpiryDate) {
+        expireDate = date.instant
+        deleteSnapshots = plan.snapshotsToDelete.map(\.name)
+        keepSnapshots = plan.kept.map { Kept(snapshot: $0.snapshot, reason: $0.reason) }
+        walFloor = plan.walFloor
+        removeSegments = plan.segmentsToRemove.map(\.description)
+    }
+
+    func text(_ palette: Palette) -> String {
+        var table = TableText([("ACTION", .left), ("SNAPSHOT", .left), ("REASON", .left)], whenEmpty: "no snapshots")
+        for name in deleteSnapshots { table.add([.init("delete", .bad), .init(name), "older than the expiry date"]) }
+        for kept in keepSnapshots { table.add([.init("keep", .good), .init(kept.snapshot), .init(kept.reason)]) }
+        return table.text(palette) + wal + "\n"
+    }
+
+    private var wal: String {
+        guard let walFloor else { return "WAL: nothing is removed, since the standby's state cannot be read" }
+        guard let first = removeSegments.first, let last = removeSegments.last else {
+            return "WAL: nothing to remove; needed from \(walFloor) on"
+        }
+        let range = removeSegments.count == 1 ? first : "\(first) to \(last)"
+        return "WAL: \(HumanText.count(removeSegments.count, "segment")) to remove (\(range)); "
+            + "needed from \(walFloor) on"
+    }
+}

@@ -1,0 +1,90 @@
+import ArchiveEngine
+import ArchiveModel
+import ArgumentParser
+import Platform
+import WALFormat
+
+struct SnapshotListCommand: ContainerCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "list",
+        abstract: "List snapshots, optionally restricted to a simple globbing pattern.",
+        discussion: """
+            Oldest first. LSN is how far the snapshot goes; EARLIEST is the first moment that a clone of it can \
+            have; DEBT is the WAL that a clone of the snapshot's own moment replays when it first starts; OWN is the \
+            space that only this snapshot holds, counted in the background, with the age of the count.
+
+            EXAMPLE
+              pgarchive snapshot list
+              pgarchive snapshot list '20261121-*' --output json
+
+            SEE ALSO
+              snapshot create, snapshot expire, clone create
+            """
+    )
+
+    @Argument(
+        help: "A name or a pattern with *, ? and [a-z].",
+        completion: .custom { words, _, _ in Completions.snapshots(words) }
+    )
+    var pattern: String?
+
+    @OptionGroup var global: GlobalOptions
+
+    func run(in container: Container) throws {
+        let records = try SnapshotCatalog(container).all().filter { record in
+            pattern.map { Glob.matches($0, record.name) } ?? true
+        }
+        let space = SnapshotSpace.read(container)
+        let rows = records.map { SnapshotRow(record: $0, space: space[$0.name]) }
+        let whenEmpty = pattern.map { "no snapshot matches '\($0)'" } ?? "no snapshots"
+        try render.list(rows, name: \.record.name) { palette in
+            Self.table(rows, whenEmpty: whenEmpty).text(palette)
+        }
+    }
+
+    static func table(_ rows: [SnapshotRow], whenEmpty: String) -> TableText {
+        let now = PostgresTime(unixMicroseconds: SystemClock.now())
+        var table = TableText(
+            [
+                ("NAME", .left), ("AGE", .right), ("TL", .right), ("LSN", .left), ("LAST COMMIT", .left),
+                ("EARLIEST", .left), ("DEBT", .right), ("OWN", .right), ("COUNTED", .right),
+            ],
+            whenEmpty: whenEmpty
+        )
+        for row in rows {
+            let record = row.record
+            table.add([
+                .init(record.name, record.live ? .plain : .warning),
+                .init(HumanText.age(of: record.createdAt, now: now)),
+                .init("\(record.timeline)"),
+                .init("\(record.replayed)"),
+                .init(record.lastTransactionTime.map(HumanText.instantSeconds) ?? "-"),
+                .init("\(record.consistent)"),
+                .init(HumanText.bytes(record.debtBytes)),
+                .init(row.space.map { HumanText.bytes($0.bytes) } ?? "-"),
+                .init(row.space.map { HumanText.age(of: $0.countedAt, now: now) + " ago" } ?? "-", .faint),
+            ])
+        }
+        return table
+    }
+}
+
+/// A snapshot with the space that only it holds, where that has been counted.
+struct SnapshotRow: Encodable {
+    let record: SnapshotRecord
+    let space: SnapshotSpace.Count?
+
+    private enum Key: String, CodingKey {
+        case debtBytes
+        case ownBytes
+        case ownCountedAt
+    }
+
+    func encode(to encoder: any Encoder) throws {
+        try record.encode(to: encoder)
+        var container = encoder.container(keyedBy: Key.self)
+        try container.encode(record.debtBytes, forKey: .debtBytes)
+        try container.encodeIfPresent(space?.bytes, forKey: .ownBytes)
+        try container.encodeIfPresent(space?.countedAt, forKey: .ownCountedAt)
+    }
+}
