@@ -48,7 +48,7 @@ package enum ServerErrorClass {
         switch sqlState {
         case nil: return .lost(message)
         case "55006": return .slotInUse(message)
-        case "22023" where command.isReadSlot, "55000" where command.isReadSlot:
+        case "22023" where command.isReadSlot, "55000" where command.isReadSlot, "0A000" where command.isReadSlot:
             // A logical slot, or one of another kind than asked for.
             return .permanent(message)
         case "58P01" where command.isStart: return .gap(message)
