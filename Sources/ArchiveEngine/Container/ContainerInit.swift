@@ -217,13 +217,12 @@ package struct ContainerInit: Sendable {
     }
 
     private func startReceiver(_ container: Container) throws {
-        let receiver = ReceiverPart(container: container)
-        _ = try receiver.start()
+        let receiver = try ReceiverPart(container: container).start()
         let deadline = SystemClock.monotonicSeconds() + 60
         while SystemClock.monotonicSeconds() < deadline {
             let status = try JSONFile.read(ReceiverStatus.self, from: paths.receiverStatus)
             if let status, status.state == .streaming || status.state == .catchingUp { return }
-            if receiver.find() == nil, let status, status.state != .connecting { break }
+            guard receiver.isAlive else { break }
             try interruption.pause(milliseconds: 20)
         }
         let status = try JSONFile.read(ReceiverStatus.self, from: paths.receiverStatus)

@@ -4,7 +4,7 @@ import PostgresLink
 
 /// The receiver of a container: the same as the stand-alone one, with everything taken from the container.
 package enum ContainerReceiver {
-    /// Runs in the foreground until told to end (`wal_archive run`).
+    /// Runs in the foreground until told to end (`wal_archive receive` without `-D`).
     ///
     /// - Returns: the process's exit code.
     package static func run(_ container: Container) throws -> Int32 {

@@ -29,7 +29,7 @@ struct ReceiverPart: SupervisedPart {
         try FileTree.makeDirectory(container.paths.log, mode: 0o700, parents: true)
         let request = SpawnRequest(
             executable: try ThisProgram.path(),
-            arguments: ["wal_archive", "run", "--container", container.paths.root],
+            arguments: ["wal_archive", "receive", "--container", container.paths.root],
             environment: ServerEnvironment.minimal,
             workingDirectory: container.paths.root,
             standardInput: .null,
