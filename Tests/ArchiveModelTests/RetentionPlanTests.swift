@@ -13,6 +13,7 @@ struct RetentionPlanTests {
             consistent: LSN(redo + 100),
             replayed: LSN(redo + 200),
             lastTransactionTime: nil,
+            checkpointTime: PostgresTime(rawValue: 0),
             driver: .btrfs,
             live: live
         )

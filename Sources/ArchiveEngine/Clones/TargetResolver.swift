@@ -35,6 +35,7 @@ package struct TargetResolver: Sendable {
                 hint: "'pgarchive snapshot create' takes one"
             )
         }
+        if case .time(let time) = target { try awaitClock(time) }
         let path = try self.path(timeline: timeline, target: target, snapshots: candidates)
         for snapshot in candidates where mayServe(snapshot, target) {
             guard path.contains(snapshot.timeline), path.timeline(at: snapshot.redo) <= snapshot.timeline else {
@@ -45,12 +46,28 @@ package struct TargetResolver: Sendable {
         throw unreachable(target, oldest: oldest, only: snapshotName)
     }
 
+    /// For a moment that has just passed: waits until upstream's clock is known to have passed it too.
+    ///
+    /// The receiver asks for it every two seconds; a few of these are waited for while it streams.
+    private func awaitClock(_ time: PostgresTime) throws {
+        let deadline = Deadline(seconds: 6)
+        while !deadline.hasPassed, time.unixMicroseconds <= SystemClock.now() + 1_000_000,
+            let status = try JSONFile.read(ReceiverStatus.self, from: container.paths.receiverStatus),
+            status.state == .streaming || status.state == .catchingUp
+        {
+            if let clock = status.heartbeatClock, clock >= time, let end = status.heartbeatEnd, end <= status.durable {
+                return
+            }
+            SystemClock.sleep(seconds: 0.05)
+        }
+    }
+
     /// Whether it is worth reading WAL from this snapshot on; what is read decides.
     private func mayServe(_ snapshot: SnapshotRecord, _ target: Target) -> Bool {
         switch target {
         case .latest, .snapshotItself: true
         case .lsn(let position): snapshot.consistent <= position
-        case .time(let time): snapshot.lastTransactionTime.map { $0 <= time } ?? true
+        case .time(let time): snapshot.earliestTime <= time
         }
     }
 
@@ -172,7 +189,7 @@ package struct TargetResolver: Sendable {
     }
 
     private func unreachable(_ target: Target, oldest: SnapshotRecord, only: String?) -> ArchiveError {
-        let earliest = oldest.lastTransactionTime.map { Instant.local($0) } ?? oldest.consistent.description
+        let earliest = Instant.local(max(oldest.earliestTime, oldest.lastTransactionTime ?? oldest.earliestTime))
         let from = only.map { "snapshot '\($0)' cannot reach it" } ?? "it lies before the oldest snapshot"
         let asked: String
         switch target {

@@ -227,6 +227,7 @@ package struct SnapshotTake: Sendable {
             consistent: consistent,
             replayed: max(consistent, probe?.replayed ?? consistent),
             lastTransactionTime: probe?.lastTransactionTime,
+            checkpointTime: control.checkpointTime,
             driver: container.identity.driver,
             live: live
         )

@@ -16,6 +16,9 @@ package struct SnapshotRecord: Codable, Hashable, Sendable {
     package var replayed: LSN
     /// The newest commit or abort that the standby had replayed.
     package var lastTransactionTime: PostgresTime?
+    /// Upstream's clock at the checkpoint from which recovery begins, in whole seconds: what committed before `redo`
+    /// committed no later than a second after it.
+    package var checkpointTime: PostgresTime
     package var driver: StorageDriverKind
     /// False when taken by force from a standby that was not replaying.
     package var live: Bool
@@ -28,6 +31,7 @@ package struct SnapshotRecord: Codable, Hashable, Sendable {
         consistent: LSN,
         replayed: LSN,
         lastTransactionTime: PostgresTime?,
+        checkpointTime: PostgresTime,
         driver: StorageDriverKind,
         live: Bool
     ) {
@@ -39,8 +43,15 @@ package struct SnapshotRecord: Codable, Hashable, Sendable {
         self.consistent = consistent
         self.replayed = replayed
         self.lastTransactionTime = lastTransactionTime
+        self.checkpointTime = checkpointTime
         self.driver = driver
         self.live = live
+    }
+
+    /// The first moment that can be asked of it: nothing it holds from before its redo committed later.
+    package var earliestTime: PostgresTime {
+        let bound = PostgresTime(rawValue: checkpointTime.rawValue &+ 1_000_000)
+        return lastTransactionTime.map { min($0, bound) } ?? bound
     }
 
     /// WAL that a clone of the snapshot's own moment has to replay.
