@@ -173,6 +173,7 @@ struct InitScenarios {
         try TestArchive.with(options, initialise: false) { archive in
             let words = archive.initArguments.filter { $0 != "--driver" && $0 != "copy" }
             try archive.pgarchive.succeed(words, deadline: 180)
+            try archive.usePortsOfItsOwn()
             #expect(FileManager.default.fileExists(atPath: "\(archive.home)/pools/main.img"))
             try archive.replayEverything()
             _ = try archive.takeSnapshot()

@@ -63,7 +63,7 @@ struct SeedCommandScenarios {
         Row("clone list", says: ["first", "second"]),
         Row("clone start first"),
         Row("clone status first"),
-        Row("clone list --status", says: ["first", "second", "55"]),
+        Row("clone list --status", says: ["first", "second", "1"]),
         Row("clone list f*", says: ["first"]),
         Row("clone psql first -XAtqc TABLE§seeds", says: ["a row"]),
         Row("clone reload first"),

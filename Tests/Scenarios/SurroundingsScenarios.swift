@@ -45,6 +45,7 @@ struct SurroundingsScenarios {
             pgarchive.umask = setting.umask
             pgarchive.environment.merge(setting.environment) { $1 }
             try pgarchive.succeed(archive.initArguments, deadline: 180)
+            try archive.usePortsOfItsOwn()
             try pgarchive("container", "status")
             try archive.upstream.sql("create table t as select 1 as n")
             let moment = try archive.upstream.sql("select to_char(clock_timestamp(), 'YYYY-MM-DD HH24:MI:SS.US+00')")
@@ -77,6 +78,7 @@ struct SurroundingsScenarios {
             let seed = archive.pgarchive.setting("UPSTREAM", archive.upstream.connection)
                 .setting("UPSTREAM_REPL", archive.upstream.replicationConnection).setting("SLOT", "my_slot")
             try seed.succeed(["system", "init", "--checkpoint", "fast", "--driver", "copy"], deadline: 180)
+            try archive.usePortsOfItsOwn()
             #expect(try archive.upstream.slots() == ["my_slot"])
             // Settings are persisted: later commands need no environment but PGARCHIVE.
             try archive.pgarchive("system", "status")

@@ -99,13 +99,14 @@ package struct Supervisor: Sendable {
                 desired.running = []
                 try desired.write(container)
                 reply = apply(ControlRequest(.stop, mode: request.mode), to: keepers)
-                shutdown.signal()
             }
         } catch {
             reply.error = "\(error)"
         }
         reply.parts = keepers.map(\.current)
         try? ControlSocket.send(reply, to: connection.raw)
+        // Only now: the process ends at once, and whoever asked would be left without an answer.
+        if request.verb == .shutdown { shutdown.signal() }
     }
 
     private func note(_ request: ControlRequest) throws {

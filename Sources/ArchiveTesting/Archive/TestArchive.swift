@@ -82,7 +82,19 @@ package final class TestArchive: Sendable {
 
     @discardableResult
     package func initialise() throws -> CommandResult {
-        try pgarchive.succeed(initArguments, deadline: 180)
+        let result = try pgarchive.succeed(initArguments, deadline: 180)
+        try usePortsOfItsOwn()
+        return result
+    }
+
+    /// Containers of one home share an allocation of ports; those of tests that run side by side do not.
+    package func usePortsOfItsOwn() throws {
+        let settings = "\(path)/pgarchive.toml"
+        let first = 10_000 + Int.random(in: 0..<1000) * 20
+        let lines = try String(contentsOfFile: settings, encoding: .utf8)
+            .split(separator: "\n", omittingEmptySubsequences: false)
+            .map { $0.hasPrefix("ports = ") ? "ports = \"\(first)-\(first + 19)\"" : String($0) }
+        try SpoiltFile.write(lines.joined(separator: "\n"), to: settings)
     }
 
     package var walArchive: String { "\(path)/wal_archive" }

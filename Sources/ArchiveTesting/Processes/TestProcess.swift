@@ -71,6 +71,9 @@ package final class TestProcess: Sendable {
             pause = min(pause * 2, 10_000)
         }
         let elapsed = ContinuousClock.now - started
+        if ProcessInfo.processInfo.environment["PGARCHIVE_TEST_TRACE"] != nil {
+            FileHandle.standardError.write(Data("\(elapsed) \(shown)\n".utf8))
+        }
         return CommandResult(
             command: shown,
             status: exitStatus ?? -1,
