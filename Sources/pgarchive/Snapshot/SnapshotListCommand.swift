@@ -58,7 +58,7 @@ struct SnapshotListCommand: ContainerCommand {
                 .init(HumanText.age(of: record.createdAt, now: now)),
                 .init("\(record.timeline)"),
                 .init("\(record.replayed)"),
-                .init(HumanText.instantSeconds(record.earliestTarget)),
+                .init(HumanText.instantFullSecond(from: record.earliestTarget)),
                 .init(HumanText.bytes(record.debtBytes)),
                 .init(row.space.map { HumanText.bytes($0.bytes) } ?? "-"),
                 .init(row.space.map { HumanText.age(of: $0.countedAt, now: now) + " ago" } ?? "-", .faint),
@@ -75,6 +75,7 @@ struct SnapshotRow: Encodable {
 
     private enum Key: String, CodingKey {
         case debtBytes
+        case earliestTarget
         case ownBytes
         case ownCountedAt
     }
@@ -83,6 +84,7 @@ struct SnapshotRow: Encodable {
         try record.encode(to: encoder)
         var container = encoder.container(keyedBy: Key.self)
         try container.encode(record.debtBytes, forKey: .debtBytes)
+        try container.encode(record.earliestTarget, forKey: .earliestTarget)
         try container.encodeIfPresent(space?.bytes, forKey: .ownBytes)
         try container.encodeIfPresent(space?.countedAt, forKey: .ownCountedAt)
     }
