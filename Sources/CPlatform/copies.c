@@ -81,8 +81,13 @@ int64_t pgarchive_copy_sparse(int from, int to, int64_t size) {
     return ftruncate(to, end) == 0 ? end : -errno;
 }
 
-// Bytes of extents that no other file or snapshot shares.
+// Bytes of extents that no other file or snapshot shares. What a filesystem keeps beyond the end of a file for writes
+// to come (xfs does) is not counted: it goes away by itself.
 int pgarchive_exclusive_bytes(int fd, uint64_t *bytes) {
+    struct stat status;
+    if (fstat(fd, &status) != 0) return -errno;
+    uint64_t block = status.st_blksize > 0 ? (uint64_t)status.st_blksize : 4096;
+    uint64_t end = ((uint64_t)status.st_size + block - 1) / block * block;
     enum { extents_at_once = 256 };
     union {
         struct fiemap map;
@@ -102,7 +107,10 @@ int pgarchive_exclusive_bytes(int fd, uint64_t *bytes) {
         struct fiemap_extent *extents = request.map.fm_extents;
         uint32_t count = request.map.fm_mapped_extents;
         for (uint32_t i = 0; i < count; i++) {
-            if (!(extents[i].fe_flags & FIEMAP_EXTENT_SHARED)) *bytes += extents[i].fe_length;
+            if (extents[i].fe_logical >= end) return 0;
+            uint64_t length = extents[i].fe_length;
+            if (length > end - extents[i].fe_logical) length = end - extents[i].fe_logical;
+            if (!(extents[i].fe_flags & FIEMAP_EXTENT_SHARED)) *bytes += length;
             if (extents[i].fe_flags & FIEMAP_EXTENT_LAST) return 0;
             start = extents[i].fe_logical + extents[i].fe_length;
         }

@@ -3,9 +3,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
+#include <time.h>
 #include <unistd.h>
 
 int pgarchive_open(int directory, const char *path, int flags, mode_t mode) {
@@ -55,6 +58,22 @@ int64_t pgarchive_write_some(int fd, const void *buffer, size_t size) {
         if (put >= 0) return put;
         if (errno != EINTR) return -errno;
     }
+}
+
+// A write to a pipe that nobody reads: -EPIPE, and no SIGPIPE, whatever the program does about that signal.
+int64_t pgarchive_write_quietly(int fd, const void *buffer, size_t size) {
+    sigset_t pipe_signal, before, pending;
+    sigemptyset(&pipe_signal);
+    sigaddset(&pipe_signal, SIGPIPE);
+    sigpending(&pending);
+    pthread_sigmask(SIG_BLOCK, &pipe_signal, &before);
+    int64_t put = pgarchive_write_some(fd, buffer, size);
+    if (put == -EPIPE && !sigismember(&pending, SIGPIPE)) {
+        const struct timespec now = {0};
+        sigtimedwait(&pipe_signal, NULL, &now);
+    }
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return put;
 }
 
 int pgarchive_write_full(int fd, const void *buffer, size_t size) {

@@ -1,5 +1,4 @@
 import ArchiveModel
-import Glibc
 package import Platform
 
 /// A container's loop-mounted btrfs image: made, mounted and removed by root.
@@ -63,8 +62,6 @@ package struct ContainerPool: Sendable {
         if try FileTree.exists(paths.image) || MountTable.isMountPoint(root) { try pool.remove() }
         try DurableFile.remove(paths.record)
         try? FileTree.removeTree(root)
-        // Only when it was the last pool.
-        rmdir(FilePath.parent(of: paths.image))
     }
 }
 

@@ -71,7 +71,11 @@ package final class TestFilesystem: Sendable {
     /// Unmounts; lazily when something still holds it, and says what.
     package func unmount() throws {
         guard kind != .plain, isMounted else { return }
-        if try TestCommand.asCaller("umount", [path]).run().status == 0 { return }
+        // A process that another test is just starting holds our descriptors for a moment.
+        for _ in 0..<50 {
+            if try TestCommand.asCaller("umount", [path]).run().status == 0 { return }
+            usleep(20_000)
+        }
         let holders = ProcessTable.living(in: path).map(\.description).joined(separator: "\n")
         try TestCommand.asCaller("umount", ["-l", path]).succeed()
         throw TestFailure("\(path) was still in use:\n\(holders)")

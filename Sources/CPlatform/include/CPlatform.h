@@ -16,6 +16,7 @@ int64_t pgarchive_pread_full(int fd, void *buffer, size_t size, int64_t offset);
 int pgarchive_write_full(int fd, const void *buffer, size_t size);
 int pgarchive_pwrite_full(int fd, const void *buffer, size_t size, int64_t offset);
 int64_t pgarchive_write_some(int fd, const void *buffer, size_t size);
+int64_t pgarchive_write_quietly(int fd, const void *buffer, size_t size);
 int pgarchive_fsync(int fd);
 int pgarchive_fdatasync(int fd);
 int pgarchive_syncfs(int fd);

@@ -1,7 +1,9 @@
 import Glibc
 
 extension FileTree {
-    /// Removes a file or link; one that is not there is fine. Not durable: see `DurableFile.remove`.
+    /// Removes a file or link; one that is not there is fine.
+    ///
+    /// Not durable: see `DurableFile.remove`.
     package static func removeFile(_ path: String) throws(SystemError) {
         guard unlink(path) != 0, errno != ENOENT else { return }
         throw SystemError(call: "remove", errno: errno, path: path)
@@ -42,14 +44,5 @@ extension FileTree {
             if component == ".." { _ = components.popLast() } else { components.append(component) }
         }
         return "/" + components.joined(separator: "/")
-    }
-}
-
-/// This machine's memory.
-package enum SystemMemory {
-    package static var totalBytes: UInt64 {
-        let pages = sysconf(Int32(_SC_PHYS_PAGES))
-        let size = sysconf(Int32(_SC_PAGESIZE))
-        return pages > 0 && size > 0 ? UInt64(pages) * UInt64(size) : 1 << 30
     }
 }

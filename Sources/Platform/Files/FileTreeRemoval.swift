@@ -81,6 +81,7 @@ private struct TreeRemoval {
             if error.isNotFound { return }
             throw error
         }
+        try FaultPoint.pass("remove.beforeDirectory")
         if unlinkat(parent.raw, name, AT_REMOVEDIR) != 0, errno != ENOENT {
             throw SystemError(call: "remove", errno: errno, path: path)
         }

@@ -121,7 +121,9 @@ private struct Feed: ~Copyable {
     /// Writes what fits; true when nothing more can or need be written.
     mutating func push() -> Bool {
         guard position < bytes.count else { return true }
-        let put = bytes[position...].withUnsafeBytes { pgarchive_write_some(descriptor.raw, $0.baseAddress, $0.count) }
+        let put = bytes[position...].withUnsafeBytes {
+            pgarchive_write_quietly(descriptor.raw, $0.baseAddress, $0.count)
+        }
         if put == -Int64(EAGAIN) { return false }
         // EPIPE: the program wants no more, which is its right.
         guard put > 0 else { return true }

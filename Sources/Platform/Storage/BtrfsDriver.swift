@@ -19,6 +19,7 @@ package struct BtrfsDriver: StorageDriver {
 
     package func copyVolume(from: String, to: String, options: CopyOptions) throws(SystemError) {
         try succeeded(btrfs_util_create_snapshot(from, to, 0, nil, nil), "create snapshot", to)
+        try FaultPoint.pass("btrfs.afterSnapshot")
         for directory in options.emptyDirectories {
             try FileTree.emptyDirectory(FilePath.join(to, directory))
         }
@@ -49,6 +50,7 @@ package struct BtrfsDriver: StorageDriver {
         if try isFrozen(path) {
             try succeeded(btrfs_util_set_subvolume_read_only(path, false), "make writable", path)
         }
+        try FaultPoint.pass("btrfs.beforeDelete")
         if try deleteAtOnce(path) { return }
         try empty(path)
         if try deleteAtOnce(path) { return }
@@ -74,6 +76,8 @@ package struct BtrfsDriver: StorageDriver {
         guard try FileTree.kind(path) == .directory else { return }
         try FileTree.emptyDirectory(path) { nested throws(SystemError) in
             guard isVolume(nested) else {
+                // A snapshot shows a subvolume inside its source as an empty directory, always inode 2.
+                if try FileTree.status(nested).inode == 2 { return }
                 throw SystemError(call: "remove what is mounted at", errno: EXDEV, path: nested)
             }
             try deleteVolume(nested)

@@ -77,8 +77,15 @@ package struct LoopPool: Sendable, Hashable {
     /// Unmounts it and waits until its loop device is gone; not mounted is fine.
     /// - Throws: EBUSY while something in it is open.
     package func unmount() throws(SystemError) {
+        // A process that is just being started holds our descriptors for a moment, those into the pool among them.
+        let patience = Deadline(seconds: 1)
         while try isMounted {
-            try checked(pgarchive_umount(mountPoint), "unmount", mountPoint)
+            let result = pgarchive_umount(mountPoint)
+            if result == -EBUSY, !patience.hasPassed {
+                SystemClock.sleep(seconds: 0.02)
+            } else {
+                try checked(result, "unmount", mountPoint)
+            }
         }
         // The kernel detaches the device on its own, a moment after the last user.
         let deadline = Deadline(seconds: 10)

@@ -19,6 +19,7 @@ struct TreeCopy {
         let target = try Descriptor.open(to, O_RDONLY | O_DIRECTORY | O_NOFOLLOW)
         let status = try source.status()
         try copyEntries(of: source, to: target, below: "", device: status.st_dev)
+        try FaultPoint.pass("copy.beforeLast")
         for path in options.copyLast {
             try copyLast(path, from: source, to: target)
         }
@@ -75,6 +76,7 @@ struct TreeCopy {
     ) throws(SystemError) {
         let file = try Descriptor.open(name, in: source, O_RDONLY | O_NOFOLLOW)
         let status = try file.status()
+        try FaultPoint.pass("copy.beforeFile")
         let copy = try Descriptor.open(name, in: target, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW)
         switch method {
         case .reflink:

@@ -33,11 +33,16 @@ package struct SegmentFetch {
             markEnd()
             return .notThere(reason)
         case .history, .backupHistory, .segment:
-            return request.waits ? StandbyFetch(self).run(report: report) : serveWithPatience(report: report)
+            let outcome = request.waits ? StandbyFetch(self).run() : serveWithPatience()
+            if case .trouble(let trouble, _) = outcome, tell(trouble) {
+                report("error: \(trouble.text)")
+                report("hint: \(trouble.hint)")
+            }
+            return outcome
         }
     }
 
-    private func serveWithPatience(report: (String) -> Void) -> FetchOutcome {
+    private func serveWithPatience() -> FetchOutcome {
         let deadline = Deadline(seconds: Self.patienceSeconds)
         while true {
             let trouble: FetchTrouble
@@ -48,10 +53,7 @@ package struct SegmentFetch {
             } catch {
                 trouble = self.trouble(error)
             }
-            guard trouble.mayPass, !deadline.hasPassed else {
-                trouble.tell(report)
-                return .trouble(trouble, mustAbort: true)
-            }
+            guard trouble.mayPass, !deadline.hasPassed else { return .trouble(trouble, mustAbort: true) }
             SystemClock.sleep(seconds: 0.1)
         }
     }
