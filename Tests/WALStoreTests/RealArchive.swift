@@ -9,7 +9,7 @@ import WALStore
 /// WAL of a real server, made once for all tests: commits, a record that ends with its page, records across segments,
 /// segment switches, and a tablespace at the end.
 final class RealArchive: Sendable {
-    /// The archive's files as archive_command copied them. Tests copy them, never change them.
+    /// The archive's files as archive_command copied them: tests copy them, and never change them.
     let copies: String
     /// A base backup from before everything.
     let backup: String

@@ -23,6 +23,8 @@ package struct CloneServer: Sendable {
     /// What a start cost.
     package struct Started: Codable, Sendable {
         package var seconds: Double
+        /// Not the record's where that one was in use.
+        package var port: Int
         package var replayedBytes: UInt64
         package var stop: LSN?
         package var timeline: TimelineID?
@@ -37,6 +39,31 @@ package struct CloneServer: Sendable {
                 hint: "'pgarchive clone psql \(record.name)' connects to it"
             )
         }
+        // Another program may have taken the port since it was given, even between a look and the start.
+        for _ in 0..<5 {
+            let current = CloneServer(container, try withFreePort(progress))
+            do {
+                return try current.startOnce(progress: progress, interruption: interruption)
+            } catch let error as ArchiveError where error.code == .failed && !LocalPort.isFree(current.record.port) {
+                continue
+            }
+        }
+        return try startOnce(progress: progress, interruption: interruption)
+    }
+
+    /// The clone's record, with another port when its own is in use.
+    private func withFreePort(_ progress: Progress) throws -> CloneRecord {
+        guard !LocalPort.isFree(record.port) else { return record }
+        return try ClonePorts.withLock(container) { port in
+            progress.note("port \(record.port) is in use: clone '\(record.name)' gets \(port)")
+            var moved = record
+            moved.port = port
+            try CloneCatalog(container).save(moved)
+            return moved
+        }
+    }
+
+    private func startOnce(progress: Progress, interruption: Interruption?) throws -> Started {
         let begin = SystemClock.monotonicSeconds()
         let isRecovering = FileTree.exists(paths.tree.standbySignal)
         let configuration = CloneConfiguration(container: container, record: record)
@@ -64,6 +91,7 @@ package struct CloneServer: Sendable {
             }
             return Started(
                 seconds: SystemClock.monotonicSeconds() - begin,
+                port: record.port,
                 replayedBytes: isRecovering ? record.stop.bytes(since: record.redo) : 0,
                 stop: isRecovering ? record.stop : nil,
                 timeline: timeline

@@ -1,4 +1,5 @@
 import ArchiveModel
+import Glibc
 package import Platform
 
 /// A container's loop-mounted btrfs image: made, mounted and removed by root.
@@ -62,6 +63,8 @@ package struct ContainerPool: Sendable {
         if try FileTree.exists(paths.image) || MountTable.isMountPoint(root) { try pool.remove() }
         try DurableFile.remove(paths.record)
         try? FileTree.removeTree(root)
+        // Only when it was the last pool.
+        rmdir(FilePath.parent(of: paths.image))
     }
 }
 

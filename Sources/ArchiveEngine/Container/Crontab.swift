@@ -18,12 +18,10 @@ package struct Crontab: Sendable {
         let escaped = { (text: String) in
             text.split(separator: "%", omittingEmptySubsequences: false).joined(separator: "\\%")
         }
-        return """
-            # pgarchive \(container.name): remove the leading # of a line to enable the job
-            #23 * * * * \(escaped("\(command) expire-and-create-snapshot \(selector)"))
-            #*/10 * * * * \(escaped("\(command) compress-wal-archive 1 \(selector)"))
-            #47 3 * * 0 \(escaped("\(command) defrag-btrfs \(selector)"))
-            """ + "\n"
+        var jobs = [("23 * * * *", "expire-and-create-snapshot"), ("*/10 * * * *", "compress-wal-archive 1")]
+        if container.identity.driver == .btrfs { jobs.append(("47 3 * * 0", "defrag-btrfs")) }
+        return "# pgarchive \(container.name): remove the leading # of a line to enable the job\n"
+            + jobs.map { time, job in "#\(time) \(escaped("\(command) \(job) \(selector)"))\n" }.joined()
     }
 
     /// Appends the stanza to the calling user's crontab.

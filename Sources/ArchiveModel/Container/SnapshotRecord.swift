@@ -54,6 +54,9 @@ package struct SnapshotRecord: Codable, Hashable, Sendable {
         return lastTransactionTime.map { min($0, bound) } ?? bound
     }
 
+    /// The first moment that a clone of it can be asked for.
+    package var earliestTarget: PostgresTime { lastTransactionTime ?? earliestTime }
+
     /// WAL that a clone of the snapshot's own moment has to replay.
     package var debtBytes: UInt64 { replayed.bytes(since: redo) }
 }

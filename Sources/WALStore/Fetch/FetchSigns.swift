@@ -8,9 +8,8 @@ extension SegmentFetch {
     /// Writes the hold file, if there is to be one and it does not say so already.
     ///
     /// - Returns: whether this is news.
-    @discardableResult
-    func tell(_ trouble: FetchTrouble) -> Bool {
-        guard request.waits, let path = request.holdFile else { return true }
+    func hold(_ trouble: FetchTrouble) -> Bool {
+        guard let path = request.holdFile else { return true }
         // The server's process is part of it: after a restart everything is news.
         let text = trouble.json(process: getsid(0))
         if (try? FileTree.readText(path, limit: 64 << 10)) == text { return false }

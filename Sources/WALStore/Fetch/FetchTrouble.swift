@@ -49,6 +49,11 @@ package struct FetchTrouble: Error, Hashable, Sendable, CustomStringConvertible 
 
     package var description: String { text }
 
+    func tell(_ report: (String) -> Void) {
+        report("error: \(text)")
+        report("hint: \(hint)")
+    }
+
     /// Whether another look in a moment may find it gone.
     var mayPass: Bool {
         switch kind {

@@ -29,7 +29,10 @@ final class FetchWait {
         watch = Self.watch(archive)
         lookMilliseconds = watch == nil ? 50 : 1000
         var handles: [Int32] = []
-        for pid in Set([getppid(), getsid(0)]) where pid > 1 && pid != getpid() {
+        // The leader's parent is the postmaster: when that is killed, its children must end before it can come back.
+        let leader = getsid(0)
+        let postmaster = leader == getpid() ? nil : ProcessIdentity.of(leader)?.parent
+        for pid in Set([getppid(), leader, postmaster ?? 0]) where pid > 1 && pid != getpid() {
             if let handle = ProcessIdentity.of(pid)?.handle() {
                 handles.append(handle.release())
             } else if pid == getppid() || getppid() == 1 || ProcessIdentity.of(pid) != nil {

@@ -31,6 +31,10 @@ struct SegmentDelivery {
     /// - Throws: `FetchTrouble` for what is wrong with the archive's copy.
     func prepare(_ reader: SegmentReader) throws -> Prepared {
         let size = directory.segmentSize
+        let bytes = try reader.fileBytes()
+        guard reader.stored.form != .plain || bytes == size.bytes else {
+            throw StoreError.wrongSize(path: reader.path, bytes: bytes, expected: size.bytes)
+        }
         let file = try FetchTarget(target)
         var inspection = try begin(reader)
         let isCloned = try cloneIfPossible(reader, into: file)

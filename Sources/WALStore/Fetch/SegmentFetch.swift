@@ -33,16 +33,11 @@ package struct SegmentFetch {
             markEnd()
             return .notThere(reason)
         case .history, .backupHistory, .segment:
-            let outcome = request.waits ? StandbyFetch(self).run() : serveWithPatience()
-            if case .trouble(let trouble, _) = outcome, tell(trouble) {
-                report("error: \(trouble.text)")
-                report("hint: \(trouble.hint)")
-            }
-            return outcome
+            return request.waits ? StandbyFetch(self).run(report: report) : serveWithPatience(report: report)
         }
     }
 
-    private func serveWithPatience() -> FetchOutcome {
+    private func serveWithPatience(report: (String) -> Void) -> FetchOutcome {
         let deadline = Deadline(seconds: Self.patienceSeconds)
         while true {
             let trouble: FetchTrouble
@@ -53,7 +48,10 @@ package struct SegmentFetch {
             } catch {
                 trouble = self.trouble(error)
             }
-            guard trouble.mayPass, !deadline.hasPassed else { return .trouble(trouble, mustAbort: true) }
+            guard trouble.mayPass, !deadline.hasPassed else {
+                trouble.tell(report)
+                return .trouble(trouble, mustAbort: true)
+            }
             SystemClock.sleep(seconds: 0.1)
         }
     }

@@ -14,26 +14,27 @@ struct StandbyFetch {
         self.fetch = fetch
     }
 
-    func run() -> FetchOutcome {
+    func run(report: (String) -> Void) -> FetchOutcome {
         let deadline = Deadline(seconds: Self.waitSeconds)
         do {
-            return try attempt(deadline)
+            return try attempt(deadline, report)
         } catch {
             let trouble = fetch.trouble(error)
+            if fetch.hold(trouble) { trouble.tell(report) }
             sitOut(deadline)
             return .trouble(trouble, mustAbort: false)
         }
     }
 
-    private func attempt(_ deadline: Deadline) throws -> FetchOutcome {
+    private func attempt(_ deadline: Deadline, _ report: (String) -> Void) throws -> FetchOutcome {
         guard case .segment(let segment) = fetch.plan else {
             // Histories and the like are there or not; waiting for one would hold up promotion.
             return try fetch.serve() ? .served : .notThere("it is not in the archive")
         }
-        if try serve(segment) { return .served }
+        if try serve(segment, report) { return .served }
         let wait = FetchWait(archive: fetch.request.archive)
         while true {
-            if try serve(segment) { return .served }
+            if try serve(segment, report) { return .served }
             if let outcome = try answerAtOnce(segment) { return outcome }
             switch try wait.next(until: deadline) {
             case .archiveChanged: continue
@@ -60,7 +61,7 @@ struct StandbyFetch {
         return nil
     }
 
-    private func serve(_ segment: FetchPlan.Segment) throws -> Bool {
+    private func serve(_ segment: FetchPlan.Segment, _ report: (String) -> Void) throws -> Bool {
         guard try !isSuperseded(segment) else { return false }
         guard let reader = try fetch.directory.open(segment.name, completeOnly: true) else { return false }
         let prepared = try fetch.delivery(segment).prepare(reader)
@@ -72,7 +73,8 @@ struct StandbyFetch {
         // Replay goes up to the record that it must not reach. PostgreSQL keeps what it was given in pg_wal, and reads
         // that again when it is refused. So it is given the segment once after each of its starts, and always where it
         // has no such file, as in a fresh copy.
-        let isFirst = fetch.request.holdFile != nil && fetch.tell(hold)
+        let isFirst = fetch.request.holdFile != nil && fetch.hold(hold)
+        if isFirst { hold.tell(report) }
         if prepared.kept > 0, try isFirst || !hasBeenGiven(segment, reader, bytes: prepared.kept) {
             try prepared.file.publish()
             return true

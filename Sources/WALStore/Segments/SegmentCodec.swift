@@ -27,7 +27,7 @@ extension WALDirectory {
         do {
             let output = try Descriptor.open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW)
             try Compression(level: level, inputBytes: before, path: temporary).run(reader, into: output)
-            try keepTimes(of: reader.path, on: output)
+            try keepAttributes(of: reader.path, on: output)
             try output.sync()
             let after = UInt64(max(0, try output.size()))
             try output.close()
@@ -43,9 +43,12 @@ extension WALDirectory {
         }
     }
 
-    /// The compressed file is as old as the WAL in it.
-    private func keepTimes(of plain: String, on output: borrowing Descriptor) throws {
-        let modified = try FileTree.status(plain).modified
+    /// The compressed file is as old as the WAL in it, and belongs to whom the plain one does.
+    private func keepAttributes(of plain: String, on output: borrowing Descriptor) throws {
+        let status = try FileTree.status(plain)
+        if status.uid != geteuid() || status.gid != getegid() { fchown(output.raw, status.uid, status.gid) }
+        fchmod(output.raw, status.mode)
+        let modified = status.modified
         let time = timespec(tv_sec: Int(modified / 1_000_000), tv_nsec: Int(modified % 1_000_000) * 1000)
         guard futimens(output.raw, [time, time]) == 0 else {
             throw SystemError(call: "set the times of", errno: errno, path: plain)

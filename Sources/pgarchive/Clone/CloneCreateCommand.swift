@@ -101,7 +101,7 @@ struct CloneResult: Encodable {
         }
         let replayed =
             started.replayedBytes > 0 ? ", \(HumanText.bytes(started.replayedBytes)) of WAL replayed" : ""
-        return "clone '\(clone.name)' is running on port \(clone.port) after "
+        return "clone '\(clone.name)' is running on port \(started.port) after "
             + "\(HumanText.elapsed(seconds: started.seconds))\(replayed)"
     }
 }

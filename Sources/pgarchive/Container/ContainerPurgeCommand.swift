@@ -52,7 +52,7 @@ struct ContainerPurgeCommand: ParsableCommand {
             throw ArchiveError(.refused, "only root can remove the container's pool", hint: "run it as root")
         }
         let plan = try purge.plan(pool: hasPool ? locator.pool(of: name).image : nil)
-        StandardError.write(Self.text(plan))
+        if !(global.quiet && force) { StandardError.write(Self.text(plan)) }
         try ContainerPurge.requireStopped(plan)
         if !force { try confirm(name) }
         if SystemUser.isRoot, owner.uid != 0 {

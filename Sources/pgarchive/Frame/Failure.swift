@@ -19,7 +19,8 @@ struct Failure {
 
     private init(what: String, details: [String] = [], hint: String? = nil, code: ErrorCode) {
         self.what = what
-        self.details = details
+        // Servers and tools indent lines of their own.
+        self.details = details.map { String($0.drop(while: { $0 == "\t" })) }
         self.hint = hint
         self.exitCode = code.rawValue
     }
@@ -33,7 +34,9 @@ struct Failure {
         let help = lines.first { $0.hasPrefix("  See '") }
         self.init(
             what: Self.lowerFirst(PgArchive.message(for: error)),
-            details: isUsage ? [usage.map { "usage: " + $0.dropFirst("Usage: ".count) }].compactMap { $0 } : [],
+            details: isUsage
+                ? [usage.map { "usage: " + GlobalOptions.shortened(usage: String($0.dropFirst("Usage: ".count))) }]
+                    .compactMap { $0 } : [],
             hint: help.map { "see " + $0.dropFirst("  See ".count).replacing(" for more information.", with: "") },
             code: isUsage ? .usage : .failed
         )

@@ -34,6 +34,11 @@ struct GlobalOptions: ParsableArguments {
         return given.isEmpty ? nil : given
     }
 
+    /// Takes the options that every command has out of a usage line, where they hide what matters.
+    static func shortened(usage: String) -> String {
+        usage.replacing(" [--container <name|dir>] [--output <table|json>] [--quiet] [--verbose]", with: " [<options>]")
+    }
+
     /// Global options before the verb are moved behind it, where they are declared.
     ///
     /// `pgarchive --container prod clone list` is what many type first.

@@ -67,9 +67,20 @@ enum HumanText {
 
     /// The same, down to the second: for tables.
     static func instantSeconds(_ time: PostgresTime) -> String {
-        let second: Int64 = 1_000_000
-        let remainder = ((time.rawValue % second) + second) % second
-        return instant(PostgresTime(rawValue: time.rawValue.subtractingReportingOverflow(remainder).partialValue))
+        instant(PostgresTime(rawValue: time.rawValue.subtractingReportingOverflow(fraction(time)).partialValue))
+    }
+
+    /// The first full second that is not earlier: for limits, so that what is shown lies within.
+    static func instantFullSecond(from time: PostgresTime) -> String {
+        let rest = fraction(time)
+        guard rest > 0 else { return instant(time) }
+        return instant(PostgresTime(rawValue: time.rawValue.addingReportingOverflow(1_000_000 - rest).partialValue))
+    }
+
+    /// Microseconds beyond the full second.
+    private static func fraction(_ time: PostgresTime) -> Int64 {
+        let rest = time.rawValue % 1_000_000
+        return rest < 0 ? rest + 1_000_000 : rest
     }
 
     /// `1 segment`, `3 segments`.

@@ -76,12 +76,19 @@ struct LogView {
         guard FileTree.isDirectory(directory) else { throw absent }
         let watch = try FileWatch()
         try watch.add(directory, [.modified, .created, .movedTo])
+        // A file that comes up again, as two logs of one server may in turn, goes on where it was left.
+        var seen: [UInt64: Int64] = [:]
         var followed = try current().map { try FollowedFile($0, tailLines: Self.tailLines) }
         while !StandardOutput.isClosed {
             try followed?.writeNew()
             if let path = try current(), try followed?.isSuperseded(by: path) ?? true {
-                try followed?.writeNew()
-                followed = try FollowedFile(path, tailLines: nil)
+                if let followed {
+                    try followed.writeNew()
+                    seen[followed.inode] = followed.offset
+                }
+                let next = try FollowedFile(path, tailLines: nil)
+                next.offset = seen[next.inode] ?? 0
+                followed = next
                 continue
             }
             // A pipe whose reader has gone reports it unasked.
@@ -98,8 +105,9 @@ private final class FollowedFile {
     private static let tailBytes: Int64 = 256 << 10
 
     private let file: Descriptor
-    private let inode: UInt64
-    private var offset: Int64 = 0
+    let inode: UInt64
+    /// How far it has been shown.
+    var offset: Int64 = 0
 
     /// Begins with the last `tailLines` lines, or with all when it is nil.
     init(_ path: String, tailLines: Int?) throws {

@@ -9,7 +9,7 @@ struct SnapshotListCommand: ContainerCommand {
         commandName: "list",
         abstract: "List snapshots, optionally restricted to a simple globbing pattern.",
         discussion: """
-            Oldest first. LSN is how far the snapshot goes; EARLIEST is the first moment that a clone of it can \
+            Oldest first. LSN is how far the snapshot goes; EARLIEST TARGET is the first moment that a clone of it can \
             have; DEBT is the WAL that a clone of the snapshot's own moment replays when it first starts; OWN is the \
             space that only this snapshot holds, counted in the background, with the age of the count.
 
@@ -46,8 +46,8 @@ struct SnapshotListCommand: ContainerCommand {
         let now = PostgresTime(unixMicroseconds: SystemClock.now())
         var table = TableText(
             [
-                ("NAME", .left), ("AGE", .right), ("TL", .right), ("LSN", .left), ("LAST COMMIT", .left),
-                ("EARLIEST", .left), ("DEBT", .right), ("OWN", .right), ("COUNTED", .right),
+                ("NAME", .left), ("AGE", .right), ("TL", .right), ("LSN", .left), ("EARLIEST TARGET", .left),
+                ("DEBT", .right), ("OWN", .right), ("COUNTED", .right),
             ],
             whenEmpty: whenEmpty
         )
@@ -58,8 +58,7 @@ struct SnapshotListCommand: ContainerCommand {
                 .init(HumanText.age(of: record.createdAt, now: now)),
                 .init("\(record.timeline)"),
                 .init("\(record.replayed)"),
-                .init(record.lastTransactionTime.map(HumanText.instantSeconds) ?? "-"),
-                .init("\(record.consistent)"),
+                .init(HumanText.instantFullSecond(from: record.earliestTarget)),
                 .init(HumanText.bytes(record.debtBytes)),
                 .init(row.space.map { HumanText.bytes($0.bytes) } ?? "-"),
                 .init(row.space.map { HumanText.age(of: $0.countedAt, now: now) + " ago" } ?? "-", .faint),
@@ -76,6 +75,7 @@ struct SnapshotRow: Encodable {
 
     private enum Key: String, CodingKey {
         case debtBytes
+        case earliestTarget
         case ownBytes
         case ownCountedAt
     }
@@ -84,6 +84,7 @@ struct SnapshotRow: Encodable {
         try record.encode(to: encoder)
         var container = encoder.container(keyedBy: Key.self)
         try container.encode(record.debtBytes, forKey: .debtBytes)
+        try container.encode(record.earliestTarget, forKey: .earliestTarget)
         try container.encodeIfPresent(space?.bytes, forKey: .ownBytes)
         try container.encodeIfPresent(space?.countedAt, forKey: .ownCountedAt)
     }

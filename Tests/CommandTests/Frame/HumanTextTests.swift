@@ -39,5 +39,6 @@ struct HumanTextTests {
         let time = try #require(PostgresTime("1999-12-31T23:59:59.900000Z"))
         #expect(!HumanText.instantSeconds(time).contains("."))
         #expect(HumanText.instant(time).contains("59.9"))
+        #expect(try TimeInput.resolve(HumanText.instantFullSecond(from: time)).rawValue == 0)
     }
 }

@@ -14,8 +14,6 @@ enum BannedText {
         Ban(text: "fatalError(", instead: "an error; a trap in the receiver is an outage"),
         Ban(text: ".localizedDescription", instead: "the error's own type: decide by errno, SQLSTATE, case"),
         Ban(text: "errorDescription", instead: "ArchiveError's what and hint"),
-        // An executable has no package interface.
-        Ban(text: "@testable", instead: "package access", applies: { !$0.hasPrefix("Tests/CommandTests/") }),
         Ban(text: "FileManager", instead: "FileTree and DurableFile", applies: isShipped),
         Ban(text: ".write(to:", instead: "DurableFile.replace: temp file, fsync, rename, fsync of the directory"),
         Ban(text: "DispatchQueue", instead: "OwnedThread"),
@@ -23,7 +21,6 @@ enum BannedText {
         Ban(text: "Task.detached", instead: "OwnedThread"),
         Ban(text: "Thread.sleep", instead: "Poll.wait, or waiting for a condition with a deadline"),
         Ban(text: "popen(", instead: "ProcessSpawn.run"),
-        Ban(text: "system(", instead: "ProcessSpawn.run"),
         Ban(
             text: "sleep(",
             instead: "waiting for a condition with a deadline",

@@ -13,8 +13,8 @@ enum ImportTable {
             "FoundationEssentials",
         ]),
         "pgarchive": system.union([
-            "WALFormat", "ArchiveModel", "Platform", "ArchiveEngine", "ArgumentParser", "Foundation",
-            "FoundationEssentials",
+            "WALFormat", "ArchiveModel", "Platform", "WALStore", "PostgresLink", "ArchiveEngine", "ArgumentParser",
+            "Foundation", "FoundationEssentials",
         ]),
         "pgarchive-wal": ["WALFormat", "ArchiveModel", "Platform", "WALStore", "Glibc"],
     ]

@@ -1,10 +1,17 @@
 /// Tables in a Markdown page.
 enum Table {
-    /// The cells of every row, headings and rulers included, without the spaces around them.
+    /// The cells of every row, without the spaces around them; headings and rulers are left out.
     static func rows(of page: SourceFile) -> [[String]] {
-        page.lines.filter { $0.hasPrefix("|") }.map { line in
+        let lines = page.lines + [""]
+        return zip(lines, lines.dropFirst()).filter { line, next in
+            line.hasPrefix("|") && !isRuler(line) && !isRuler(next)
+        }.map { line, _ in
             line.dropFirst().split(separator: "|", omittingEmptySubsequences: false).map(trimmed)
         }
+    }
+
+    private static func isRuler(_ line: String) -> Bool {
+        line.hasPrefix("|-") && line.allSatisfy { "|-: ".contains($0) }
     }
 
     /// `name` → name, when that is all the cell says.

@@ -84,6 +84,26 @@ import WALFormat
         #expect(seen.seen.map(\.record) == craft.records)
     }
 
+    /// The first page of a segment says that the record which the segment before left open is void.
+    @Test func overwrittenAtASegmentsStart() {
+        var craft = WALCraft(start: Self.start, segmentSize: Fixture.size)
+        let payload = (1 << 20) - 40 - ((1 << 20) / 8192 - 1) * 24
+        let first = craft.filler(byteCount: payload - 400)
+        craft.unfinishedRecord()
+        let boundary = craft.position
+        #expect(Fixture.size.offset(of: boundary) == 0)
+        let second = craft.filler(byteCount: 30)
+        #expect(second.previous == first.start)
+        for chunk in [Int.max, 13] {
+            let seen = scan(craft, chunk: chunk)
+            #expect(seen.seen.map(\.record) == craft.records)
+            #expect(seen.scanner.fault == nil)
+        }
+        var alone = Scan(SegmentScanner(startingAt: boundary, segmentSize: Fixture.size))
+        alone.feed(craft.bytes[Int(boundary.bytes(since: craft.start))...])
+        #expect(alone.seen.map(\.record) == [second])
+    }
+
     @Test func recordEndFollowsThroughASwitch() {
         var craft = WALCraft(start: Self.start, segmentSize: Fixture.size)
         craft.filler(byteCount: 100)

@@ -149,7 +149,8 @@ private struct Description {
         case .checkpoint(let checkpoint):
             start =
                 "CHECKPOINT_\(checkpoint.isShutdown ? "SHUTDOWN" : "ONLINE") redo \(checkpoint.redo); "
-                + "tli \(checkpoint.timeline); prev tli \(checkpoint.previousTimeline); fpw \(checkpoint.fullPageWrites)"
+                + "tli \(checkpoint.timeline); prev tli \(checkpoint.previousTimeline); "
+                + "fpw \(checkpoint.fullPageWrites)"
         case .endOfRecovery(let timeline, let previous, let time):
             start = "END_OF_RECOVERY tli \(timeline); prev tli \(previous); time \(text(time))"
         case .parameterChange(let change):
