@@ -47,7 +47,7 @@ private final class ReceiverLoop {
     private let interruption: ReceiverStop
     private let log: ReceiverLog
     private let status: ReceiverStatusFile
-    private var retry = RetryPolicy()
+    private var retry: RetryPolicy
 
     init(options: ReceiverOptions, target: ConnectionString, interruption: ReceiverStop, log: ReceiverLog) {
         self.options = options
@@ -55,6 +55,7 @@ private final class ReceiverLoop {
         self.interruption = interruption
         self.log = log
         status = ReceiverStatusFile(path: options.statusFile)
+        retry = RetryPolicy(shortestSeconds: options.shortestRetrySeconds)
     }
 
     func run() -> Int32 {

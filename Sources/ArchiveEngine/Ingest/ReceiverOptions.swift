@@ -25,6 +25,8 @@ package struct ReceiverOptions: Sendable {
     package var heartbeatIntervalSeconds = 0.0
     package var pingAfterSeconds = 30.0
     package var silenceLimitSeconds = 60.0
+    /// The first wait after a lost connection; the further ones are longer.
+    package var shortestRetrySeconds = 0.25
     /// Held for the receiver's life; nil: no lock.
     package var lockFile: String?
     /// Where `ReceiverStatus` is written; nil: nowhere.

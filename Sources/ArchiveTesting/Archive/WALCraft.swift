@@ -3,7 +3,7 @@ package import WALFormat
 /// WAL made to measure: pages and records that PostgreSQL's reader would accept, without a server.
 ///
 /// The bytes begin at a segment's start. The layout is that of xlogrecord.h and xlog_internal.h.
-package struct WALCraft {
+package struct WALCraft: Sendable {
     package let start: LSN
     package let segmentSize: SegmentSize
     package let major: PostgresMajor
