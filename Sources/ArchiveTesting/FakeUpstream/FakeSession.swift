@@ -53,7 +53,9 @@ package final class FakeSession {
         try copyDone()
         while let (type, _) = try? frame(), type != UInt8(ascii: "c") {}
         try row(["next_tli", "next_tli_startpos"], ["\(next)", "\(position)"])
-        try complete("START_STREAMING")
+        // Two in a row, as a server does.
+        try complete("START_STREAMING", ready: false)
+        try complete("START_REPLICATION")
         try commands()
     }
 
