@@ -10,7 +10,7 @@ package final class SnapshotSpace: Sendable {
         package var countedAt: PostgresTime
     }
 
-    static let intervalMilliseconds: Int32 = 60_000
+    static let intervalMilliseconds: Int32 = 5_000
 
     private let container: Container
     private let ending: EventDescriptor?
