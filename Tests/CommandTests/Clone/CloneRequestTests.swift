@@ -1,0 +1,67 @@
+import ArchiveModel
+import ArgumentParser
+import Testing
+import WALFormat
+
+@testable import pgarchive
+
+/// Both forms of `clone create`, in our words and in those of others.
+struct CloneRequestTests {
+    private func request(_ words: [String]) throws -> CloneRequest {
+        let command = try CloneCreateCommand.parse(words)
+        return try CloneRequest(words: command.words, options: command.targetOptions)
+    }
+
+    struct Row: Sendable {
+        let words: [String]
+        let name: String
+        let snapshot: String?
+        let wanted: CloneRequest.Wanted
+        var timeline: UInt32?
+    }
+
+    static let rows: [Row] = [
+        Row(words: ["snap", "look"], name: "look", snapshot: "snap", wanted: .snapshotItself),
+        Row(words: ["snap", "look", "1 hour ago"], name: "look", snapshot: "snap", wanted: .time("1 hour ago")),
+        Row(words: ["snap", "look", "--at", "noon"], name: "look", snapshot: "snap", wanted: .time("noon")),
+        Row(words: ["snap", "look", "--latest"], name: "look", snapshot: "snap", wanted: .latest),
+        Row(words: ["look", "--at", "noon"], name: "look", snapshot: nil, wanted: .time("noon")),
+        Row(words: ["--at=noon", "look"], name: "look", snapshot: nil, wanted: .time("noon")),
+        Row(words: ["look", "--target-time=-1 day"], name: "look", snapshot: nil, wanted: .time("-1 day")),
+        Row(words: ["look", "--lsn", "16/B374D848"], name: "look", snapshot: nil, wanted: .lsn(LSN(0x16_B374_D848))),
+        Row(words: ["look", "--target-lsn=0/10"], name: "look", snapshot: nil, wanted: .lsn(LSN(16))),
+        Row(words: ["look", "--latest"], name: "look", snapshot: nil, wanted: .latest),
+        Row(words: ["look", "--snapshot", "snap"], name: "look", snapshot: "snap", wanted: .snapshotItself),
+        Row(words: ["look", "--snapshot", "s", "--lsn", "0/1"], name: "look", snapshot: "s", wanted: .lsn(LSN(1))),
+        Row(words: ["look", "--type=time", "--target=noon"], name: "look", snapshot: nil, wanted: .time("noon")),
+        Row(words: ["look", "--type=lsn", "--target=0/1"], name: "look", snapshot: nil, wanted: .lsn(LSN(1))),
+        Row(words: ["look", "--type=default"], name: "look", snapshot: nil, wanted: .latest),
+        Row(words: ["look", "--type=immediate", "--set=s"], name: "look", snapshot: "s", wanted: .snapshotItself),
+        Row(words: ["look", "--latest", "--timeline", "3"], name: "look", snapshot: nil, wanted: .latest, timeline: 3),
+        Row(words: ["look", "--latest", "--target-tli=2"], name: "look", snapshot: nil, wanted: .latest, timeline: 2),
+        Row(words: ["look", "--latest", "--target-timeline=latest"], name: "look", snapshot: nil, wanted: .latest),
+    ]
+
+    @Test(arguments: rows)
+    func understood(_ row: Row) throws {
+        let request = try request(row.words)
+        #expect(request.name == row.name)
+        #expect(request.snapshot == row.snapshot)
+        #expect(request.wanted == row.wanted)
+        #expect(request.timeline == row.timeline.map { TimelineID($0) })
+    }
+
+    @Test(arguments: [
+        ["look"], ["a", "b", "c", "d"], ["look", "--at", "noon", "--latest"], ["s", "look", "noon", "--at", "noon"],
+        ["look", "--lsn", "16"], ["look", "--lsn", "nonsense"], ["look", "--type=time"], ["look", "--target=noon"],
+        ["look", "--type=lsn", "--target=noon"], ["look", "--type=latest", "--target=noon"], ["look", "--type=name"],
+        ["look", "--immediate"], ["look", "--latest", "--timeline", "0"], ["look", "--latest", "--timeline", "two"],
+        ["s", "look", "--snapshot", "other"], ["look", "--at"], [], ["look", "--latest", "--latest-ish"],
+    ])
+    func refused(_ words: [String]) throws {
+        let error = try #require(throws: (any Error).self) { try request(words) }
+        let failure = Failure(error)
+        #expect(failure.exitCode == 2)
+        #expect(!failure.what.isEmpty)
+    }
+}
