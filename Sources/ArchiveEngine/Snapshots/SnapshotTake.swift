@@ -97,6 +97,13 @@ package struct SnapshotTake: Sendable {
                 hint: "--force takes a snapshot of where it stands, \(probe.replayed)"
             )
         }
+        guard probe.control.fullPageWrites else {
+            throw ArchiveError(
+                .refused,
+                "upstream runs with full_page_writes = off: a copy made now could hold torn pages that no WAL repairs",
+                hint: "ALTER SYSTEM SET full_page_writes = on; on the upstream, then wait for its next checkpoint"
+            )
+        }
         if probe.isPaused {
             throw ArchiveError(
                 .refused,
