@@ -8,11 +8,13 @@ extension RunningServer {
     /// - Parameters:
     ///   - timeoutSeconds: nil for no limit; recovery may take long.
     ///   - interrupt: a descriptor which, once readable, ends the wait with `cancelled`.
-    ///   - whileWaiting: called about once a second, to show progress or to push it on.
+    ///   - tickSeconds: how often `whileWaiting` is called.
+    ///   - whileWaiting: to show progress, or to push it on.
     /// - Throws: `local` with the lines of its log that matter when it ends before; `timedOut`; `cancelled`.
     package func waitUntilReady(
         timeoutSeconds: Double?,
         interrupt: Int32 = -1,
+        tickSeconds: Double = 1,
         whileWaiting: () -> Void = {}
     ) throws(LinkError) {
         let deadline = Deadline(seconds: timeoutSeconds)
@@ -20,11 +22,11 @@ extension RunningServer {
         let watch = try? FileWatch()
         try? watch?.add(dataDirectory, [.created, .modified, .movedTo])
         guard let handle = handle() else { throw ended() }
-        var tick = Deadline(seconds: 1)
+        var tick = Deadline(seconds: tickSeconds)
         while true {
             let isUp = status == .ready
             if isUp, takesConnections() { return }
-            let pause: Int32 = isUp ? 5 : 200
+            let pause: Int32 = isUp ? 5 : Int32(max(10, min(200, tickSeconds * 1000)))
             let items = [PollItem(handle.raw), PollItem(watch?.raw ?? -1), PollItem(interrupt)]
             let left = deadline.millisecondsLeft
             let ready = try? Poll.wait(items, timeoutMilliseconds: left < 0 ? pause : min(pause, left))
@@ -38,7 +40,7 @@ extension RunningServer {
             }
             if tick.hasPassed {
                 whileWaiting()
-                tick = Deadline(seconds: 1)
+                tick = Deadline(seconds: tickSeconds)
             }
         }
     }

@@ -16,8 +16,13 @@ extension PostgresServer {
         port: Int? = nil,
         timeoutSeconds: Double = 20
     ) throws(LinkError) {
-        try awaitQuiet(dataDirectory, timeoutSeconds: timeoutSeconds)
-        try removeIfStale(FilePath.join(dataDirectory, PostmasterFile.name), dataDirectory: dataDirectory)
+        let file = FilePath.join(dataDirectory, PostmasterFile.name)
+        // A postmaster removes its file when its children have ended. Without one, as in a new clone, nothing can be
+        // left, and looking through all processes of a busy machine takes longer than starting one.
+        if FileTree.exists(file) {
+            try awaitQuiet(dataDirectory, timeoutSeconds: timeoutSeconds)
+            try removeIfStale(file, dataDirectory: dataDirectory)
+        }
         guard let socketDirectory, let port else { return }
         let socket = SocketDirectory.socketPath(socketDirectory, port: port)
         try removeIfStale("\(socket).lock", dataDirectory: nil)
@@ -26,6 +31,7 @@ extension PostgresServer {
     private static func awaitQuiet(_ dataDirectory: String, timeoutSeconds: Double) throws(LinkError) {
         let deadline = Deadline(seconds: timeoutSeconds)
         let patience = Deadline(seconds: timeoutSeconds / 2)
+        let lastPatience = Deadline(seconds: timeoutSeconds * 3 / 4)
         while true {
             if let running = find(dataDirectory: dataDirectory) {
                 throw LinkError(.local, "a server already runs there: process \(running.pid)")
@@ -36,9 +42,11 @@ extension PostgresServer {
                 let names = left.map { "\($0.command) \($0.identity.pid)" }.joined(separator: ", ")
                 throw LinkError(.local, "processes of an earlier server do not end: \(names)")
             }
-            // Their postmaster is dead: nothing is lost that its own death has not lost already.
+            // Their postmaster is dead: nothing is lost that its own death has not lost already. SIGQUIT is the
+            // immediate shutdown, should it only have lost its file; one that waits for a command ignores it.
             if patience.hasPassed {
-                for process in left where process.isServer { _ = try? process.identity.signal(SIGKILL) }
+                let signal = lastPatience.hasPassed ? SIGKILL : SIGQUIT
+                for process in left where process.isServer { _ = try? process.identity.signal(signal) }
             }
             _ = first.identity.waitForExit(timeoutSeconds: 0.1)
         }

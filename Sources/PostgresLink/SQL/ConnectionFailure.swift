@@ -17,7 +17,7 @@ struct ConnectionFailure: Equatable {
             parsed = Self.stateAndMessage(in: line)
         }
         sqlState = parsed?.state
-        message = parsed?.message ?? lines.last ?? "no reason given"
+        message = parsed?.message ?? Self.ownWords(lines) ?? "no reason given"
         detail = Self.field("DETAIL:  ", in: lines)
         hint = Self.field("HINT:  ", in: lines)
     }
@@ -28,6 +28,13 @@ struct ConnectionFailure: Equatable {
         }
         let kind = sqlState.map { LinkError.kind(sqlState: $0) } ?? .unreachable
         return LinkError(kind, message, sqlState: sqlState, detail: detail, hint: hint)
+    }
+
+    /// What libpq says itself: one line for each address tried, without the questions it adds below.
+    private static func ownWords(_ lines: [String]) -> String? {
+        var words: [String] = []
+        for line in lines where !line.hasPrefix("\t") && !words.contains(line) { words.append(line) }
+        return words.isEmpty ? nil : words.joined(separator: "; ")
     }
 
     static func firstLine(_ text: String) -> String? {

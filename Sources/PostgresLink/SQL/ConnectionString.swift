@@ -24,7 +24,7 @@ package struct ConnectionString: Sendable, Hashable {
         }
         defer { PQconninfoFree(options) }
         settings = Self.keywords(in: options)
-        if value(of: "service") != nil {
+        if value(of: "service") != nil || value(of: "servicefile") != nil {
             throw LinkError(
                 .invalidConnectionString,
                 "service= is not taken: it would depend on the files of whoever runs pgarchive",

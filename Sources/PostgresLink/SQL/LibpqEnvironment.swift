@@ -7,9 +7,12 @@ package enum LibpqEnvironment {
     ///
     /// To be called at the start, before there is a second thread: the environment is not guarded by a lock.
     package static func clear() {
-        for name in current().keys where isLibpq(name) {
-            unsetenv(name)
-        }
+        for name in unwanted(in: current()) { unsetenv(name) }
+    }
+
+    /// The names of the variables that are not to reach libpq.
+    package static func unwanted(in environment: [String: String]) -> [String] {
+        environment.keys.filter { isLibpq($0) }
     }
 
     /// True of a variable which libpq or a PostgreSQL tool would read.

@@ -14,8 +14,31 @@ struct ConnectionAdvice {
         let target = preflight.sql
         let user = target.value(of: "user") ?? LibpqEnvironment.defaultUser() ?? ""
         let database = target.value(of: "dbname") ?? user
-        let fix = commonFix(error, target: target, user: user, database: database)
+        var fix = commonFix(error, target: target, user: user, database: database)
+        if error.sqlState == SQLState.invalidAuthorization {
+            // The same SQLSTATE, and the roles cannot be looked at without this connection.
+            fix +=
+                "\nor, when it is the role that does not exist:\n"
+                + "CREATE ROLE \(PreflightChecks.identifier(user)) LOGIN PASSWORD '...';"
+        }
         return .refusal(text("SQL", target, error), fix: fix, kind: error.kind)
+    }
+
+    /// What can be told of the replication connection's entry in pg_hba.conf when something else fails before it.
+    func unseenAccessFinding(user: String) -> Finding? {
+        let target = preflight.replication
+        let fix = accessFix(target, user: user, database: "replication")
+        guard let rules = reading.replicationRules else {
+            return .remark(
+                "pg_hba.conf has to let the replication connection in as well, which cannot be seen yet",
+                fix: fix
+            )
+        }
+        let address = isLocal(target) ? nil : clientAddress(target)
+        let first = rules.first { $0.fits(user: user, address: address) }
+        guard first == nil || first?.method == "reject" else { return nil }
+        let what = first == nil ? "has no entry that lets" : "has an entry that does not let"
+        return .refusal("pg_hba.conf \(what) '\(user)' in for replication", fix: fix)
     }
 
     /// Nil when another finding says it already.
@@ -69,6 +92,9 @@ struct ConnectionAdvice {
             return "ALTER SYSTEM SET max_connections = 200;  -- then restart PostgreSQL"
         case (.timedOut, _):
             return "check host and port, and that no firewall swallows the connection"
+        case (.unreachable, _) where isLocal(target):
+            return "check that PostgreSQL runs here, and has its socket there: host= is to be one of its "
+                + "unix_socket_directories, port= its port"
         case (.unreachable, _):
             return "check host and port; that PostgreSQL runs, and listens there:\n"
                 + "ALTER SYSTEM SET listen_addresses = '*';  -- then restart PostgreSQL"

@@ -86,6 +86,8 @@ package struct UpstreamPreflight: Sendable {
                 sendersAreFine: checks.senderFinding() == nil
             ) {
                 findings.append(finding)
+            } else if let finding = advice.unseenAccessFinding(user: replicationUser ?? "") {
+                findings.append(finding)
             }
         }
         findings += checked

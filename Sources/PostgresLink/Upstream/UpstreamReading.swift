@@ -20,6 +20,8 @@ struct UpstreamReading {
     var superuser: String?
     var tablespaces: [UpstreamFacts.Tablespace]?
     var bytes: UInt64?
+    /// Of pg_hba.conf, in its order; nil where it cannot be read.
+    var replicationRules: [AccessRule]?
     /// As the server sees us over the SQL connection; nil over a Unix socket.
     var clientAddress: String?
     var sqlSystemIdentifier: UInt64?
@@ -47,6 +49,7 @@ struct UpstreamReading {
         try readSlots(connection, name)
         try readRoles(connection)
         try readTablespaces(connection)
+        replicationRules = AccessRule.read(connection)
         sqlSystemIdentifier = optional(connection, "SELECT system_identifier FROM pg_catalog.pg_control_system()")
             .flatMap { UInt64($0) }
         // Refused for a database that this role may not connect to; then the sum would mislead.

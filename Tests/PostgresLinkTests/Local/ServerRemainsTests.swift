@@ -8,8 +8,10 @@ import Testing
 struct ServerRemainsTests {
     @Test(.keepsEvidence) func aKilledServerStartsAgainAtOnce() throws {
         try LocalServerFixture.with { fixture in
+            var zombies: [RunningServer] = []
             for _ in 0..<3 {
                 let server = try fixture.started()
+                zombies.append(server)
                 let connection = try fixture.connect(server)
                 try connection.execute("CREATE TABLE IF NOT EXISTS t (n int); INSERT INTO t VALUES (1)")
                 #expect(kill(server.pid, SIGKILL) == 0)
@@ -21,6 +23,7 @@ struct ServerRemainsTests {
             let server = try fixture.started()
             #expect(try fixture.connect(server).value("SELECT count(*) FROM t") == "3")
             try server.stop(timeoutSeconds: 30)
+            for zombie in zombies { #expect(zombie.exitStatus == .signalled(SIGKILL)) }
         }
     }
 

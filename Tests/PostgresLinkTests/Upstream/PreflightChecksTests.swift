@@ -62,6 +62,21 @@ struct PreflightChecksTests {
         #expect(HostBasedAccess.ownAddress(towards: "no-such-host.invalid") == nil)
     }
 
+    @Test func accessRulesAreMatched() {
+        func rule(_ users: [String], _ address: String?, _ netmask: String? = nil) -> AccessRule {
+            AccessRule(isLocal: address == nil, users: users, address: address, netmask: netmask, method: "md5")
+        }
+        #expect(rule(["all"], nil).fits(user: "u", address: nil))
+        #expect(!rule(["all"], nil).fits(user: "u", address: "10.1.2.3"))
+        #expect(!rule(["v"], "all").fits(user: "u", address: "10.1.2.3"))
+        #expect(rule(["+g"], "all").fits(user: "u", address: "10.1.2.3"))
+        #expect(rule(["v", "u"], "10.1.0.0", "255.255.0.0").fits(user: "u", address: "10.1.2.3"))
+        #expect(!rule(["u"], "10.1.0.0", "255.255.0.0").fits(user: "u", address: "10.2.2.3"))
+        #expect(!rule(["u"], "10.1.0.0", "255.255.0.0").fits(user: "u", address: "::1"))
+        #expect(rule(["u"], "fe80::", "ffc0::").fits(user: "u", address: "fe80::1%eth0"))
+        #expect(rule(["u"], "samenet").fits(user: "u", address: "10.2.2.3"))
+    }
+
     @Test func failuresOfConnectionsAreRead() {
         let password = ConnectionFailure(
             report: "connection to server at \"h\" (1.2.3.4), port 5 failed: FATAL:  28P01: password authentication "
@@ -77,6 +92,7 @@ struct PreflightChecksTests {
         #expect(detailed.error(needsPassword: false).kind == .unreachable)
         let refused = ConnectionFailure(report: "connection to server failed: Connection refused\n\tIs it running?\n")
         #expect(refused.sqlState == nil)
+        #expect(refused.message == "connection to server failed: Connection refused")
         #expect(refused.error(needsPassword: false).kind == .unreachable)
         for report in ["", "\n", ":  ", ":  12345:", ":  1234x: m", ":  123456789"] {
             #expect(ConnectionFailure(report: report).sqlState == nil)

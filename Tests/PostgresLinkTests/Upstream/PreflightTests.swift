@@ -154,6 +154,14 @@ struct PreflightTests {
                 try apply(report, to: server)
                 #expect(check.run().isPassed)
             }
+            // With both wrong, both are said; a role that cannot read pg_hba.conf gets the line as a remark.
+            let network = ["user": "nobody_here", "host": "127.0.0.1"]
+            let two = try preflight(server, replication: network).run()
+            #expect(two.refusals.count == 2)
+            #expect(two.refusals.contains { $0.fix?.contains("host  replication  nobody_here  127.0.0.1/32") ?? false })
+            let blind = try preflight(server, sql: ["user": "quiet"], replication: network).run()
+            #expect(blind.refusals.count == 1)
+            #expect(blind.findings.contains { $0.severity == .remark && $0.what.contains("pg_hba.conf") })
             let absent = try preflight(server, replication: ["user": "nobody_here"]).run()
             #expect(absent.refusals.count == 1)
             #expect(absent.refusals.first?.kind == .authentication)
@@ -231,7 +239,7 @@ struct PreflightTests {
             let report = try preflight(server, sql: ["host": "127.0.0.1"]).run()
             #expect(report.refusals.count == 1)
             #expect(
-                report.refusals.first?.fix?.hasSuffix("\nhost  postgres  postgres  127.0.0.1/32  scram-sha-256")
+                report.refusals.first?.fix?.contains("\nhost  postgres  postgres  127.0.0.1/32  scram-sha-256\n")
                     ?? false
             )
         }
