@@ -65,7 +65,9 @@ let package = Package(
         ),
         .target(
             name: "ArchiveTesting",
-            dependencies: ["WALFormat", "ArchiveModel", "Platform", "WALStore", "PostgresLink", "ArchiveEngine", "CZstd"],
+            dependencies: [
+                "WALFormat", "ArchiveModel", "Platform", "WALStore", "PostgresLink", "ArchiveEngine", "CZstd",
+            ],
             swiftSettings: settings
         ),
         .testTarget(

@@ -77,7 +77,8 @@ struct CloneRecovery {
         guard !server.isAlive else { return }
         throw ArchiveError(
             .failed,
-            "clone '\(record.name)' ended while it recovered (\(server.exitStatus.map { "\($0)" } ?? "unknown status"))",
+            "clone '\(record.name)' ended while it recovered"
+                + (server.exitStatus.map { " (\($0))" } ?? ""),
             hint: "the whole log: 'pgarchive clone log \(record.name)'",
             details: LogTail.reasons(directory: paths.log)
         )

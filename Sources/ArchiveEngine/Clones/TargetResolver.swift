@@ -135,14 +135,14 @@ package struct TargetResolver: Sendable {
                 .refused,
                 "WAL is missing: segment \(segment), which lies between snapshot '\(snapshot.name)' and the target",
                 hint:
-                    "the last reachable position from this snapshot is \(rule.stop); use --lsn \(rule.stop), or a later snapshot"
+                    "the last reachable position from this snapshot is \(rule.stop): use --lsn with it, or a later snapshot"
             )
         case .corrupt(let fault, let segment):
             throw ArchiveError(
                 .verificationFailed,
                 "segment \(segment) is damaged at \(fault.at): \(fault)",
                 hint:
-                    "the last reachable position from snapshot '\(snapshot.name)' is \(rule.stop); use --lsn \(rule.stop)"
+                    "the last reachable position from snapshot '\(snapshot.name)' is \(rule.stop): use --lsn with it"
             )
         }
     }

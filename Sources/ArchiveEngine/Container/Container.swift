@@ -33,7 +33,8 @@ package struct Container: Sendable {
         guard identity.format == ContainerIdentity.currentFormat else {
             throw ArchiveError(
                 .refused,
-                "the container '\(root)' has format \(identity.format); this pgarchive knows \(ContainerIdentity.currentFormat)",
+                "the container '\(root)' has format \(identity.format); "
+                    + "this pgarchive knows \(ContainerIdentity.currentFormat)",
                 hint: "use the version of pgarchive that made it"
             )
         }

@@ -97,8 +97,8 @@ package struct ContainerInit: Sendable {
         guard SocketDirectory.isShortEnough(paths.socketDirectory) else {
             throw ArchiveError(
                 .usage,
-                "the path '\(options.root)' is too long: a Unix socket's path has at most \(SocketDirectory.pathLimitBytes) "
-                    + "bytes, and the servers' sockets would lie in '\(paths.socketDirectory)'",
+                "the path '\(options.root)' is too long: a Unix socket's path has at most "
+                    + "\(SocketDirectory.pathLimitBytes) bytes, and the servers' sockets would lie in '\(paths.socketDirectory)'",
                 hint: "choose a shorter directory; a symbolic link does not help"
             )
         }
@@ -147,7 +147,8 @@ package struct ContainerInit: Sendable {
             slotMayExist: slotMayExist
         ).run()
         for finding in report.findings where finding.severity != .refusal {
-            progress.note(([finding.what] + [finding.fix].compactMap { $0 }).joined(separator: "; "))
+            progress.note(finding.what)
+            if let fix = finding.fix { progress.note("  fix: " + fix.split(separator: "\n").joined(separator: " ")) }
         }
         guard report.isPassed, let facts = report.facts else { throw PreflightFailure.error(report) }
         guard facts.superuser != nil else {
@@ -310,7 +311,8 @@ enum PreflightFailure {
                 ? refusals[0].what : "the upstream is not ready for an archive: \(refusals.count) findings",
             hint: refusals.count == 1 ? refusals[0].fix : "mend them all, then run init again; nothing was changed",
             details: refusals.count == 1
-                ? [] : refusals.flatMap { ["- \($0.what)"] + [$0.fix].compactMap { $0 }.map { "  fix: \($0)" } }
+                ? []
+                : refusals.flatMap { ["- \($0.what)"] + [$0.fix].compactMap { $0 }.map { "  fix: \($0)" } }
         )
     }
 }

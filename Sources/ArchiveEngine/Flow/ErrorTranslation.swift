@@ -37,7 +37,7 @@ package enum ErrorTranslation {
                 .failed,
                 "\(error)",
                 hint:
-                    "free some space: 'pgarchive snapshot expire', 'pgarchive clone delete', 'pgarchive cron compress-wal-archive'"
+                    "free some space with 'pgarchive snapshot expire', 'clone delete' or 'cron compress-wal-archive'"
             )
         }
         return ArchiveError(.failed, "\(error)")

@@ -120,7 +120,7 @@ package struct SnapshotTake: Sendable {
         {
             throw ArchiveError(
                 .refused,
-                "the standby is \(end.bytes(since: probe.replayed) >> 20) MB behind the archive (replayed \(probe.replayed))",
+                "the standby is \(end.bytes(since: probe.replayed) >> 20) MB behind the archive, at \(probe.replayed)",
                 hint: "wait until it has caught up ('pgarchive container status'), or use --force"
             )
         }
@@ -128,8 +128,8 @@ package struct SnapshotTake: Sendable {
         if debt > container.settings.snapshotDebtBytes, let newer = try newerCheckpoint(than: probe) {
             throw ArchiveError(
                 .refused,
-                "there is no recent restartpoint: the standby is on the one of \(probe.control.checkpointRedo) though it "
-                    + "has replayed the checkpoint of \(newer)",
+                "there is no recent restartpoint: the standby is on the one of \(probe.control.checkpointRedo) "
+                    + "though it has replayed the checkpoint of \(newer)",
                 hint: "see 'pgarchive standby log' for what holds it up; --force takes the snapshot all the same"
             )
         }

@@ -18,7 +18,6 @@ enum ServerSettings {
             // Copied subscriptions would take over the publisher's slots.
             ("max_logical_replication_workers", "0"),
             ("ssl", "off"),
-            ("external_pid_file", ""),
             // Takes effect where pg_cron is loaded, and is ignored elsewhere.
             ("cron.launch_active_jobs", "off"),
         ]
