@@ -87,15 +87,16 @@ class Asker:
         finally:
             pq.PQfinish(link)
 
-    def times(self, connection, begin, give_up=300):
-        """Seconds since `begin` until the first answer, and until it accepts writes."""
-        reads = None
+    def times(self, connection, begin, give_up=600):
+        """Seconds since `begin` until it shows the moment (the table `marker`), and until it accepts writes."""
+        query = "select pg_is_in_recovery() || ' ' || (to_regclass('marker') is not null)"
+        shows = None
         while time.monotonic() - begin < give_up:
-            answer = self.ask(connection, "select pg_is_in_recovery()")
-            if answer is not None and reads is None:
-                reads = time.monotonic() - begin
-            if answer == "f":
-                return reads, time.monotonic() - begin
+            answer = self.ask(connection, query)
+            if shows is None and answer is not None and answer.endswith("true"):
+                shows = time.monotonic() - begin
+            if answer is not None and answer.startswith("false"):
+                return shows, time.monotonic() - begin
             time.sleep(0.002)
         raise SystemExit(f"no writable server at {connection} after {give_up} s")
 
