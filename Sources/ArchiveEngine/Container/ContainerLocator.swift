@@ -1,4 +1,5 @@
 import ArchiveModel
+import Glibc
 import Platform
 
 /// Finds containers by name, by directory, or because there is only one.
@@ -36,6 +37,7 @@ package struct ContainerLocator: Sendable {
         if let selector, !selector.isEmpty {
             let root = try root(of: selector)
             try checkMounted(root)
+            try requireReadable(root)
             if !FileTree.exists(ContainerPaths(root: root).identity) {
                 let known = (try? list().map(\.name)) ?? []
                 throw ArchiveError(
@@ -49,6 +51,7 @@ package struct ContainerLocator: Sendable {
             }
             return try FileTree.resolved(root)
         }
+        try requireReadable(home)
         let entries = try list()
         guard let only = entries.first, entries.count == 1 else {
             throw ArchiveError(
@@ -83,6 +86,16 @@ package struct ContainerLocator: Sendable {
             }
         }
         return entries.values.sorted { $0.name < $1.name }
+    }
+
+    /// What may not be looked into is not the same as what is not there.
+    private func requireReadable(_ directory: String) throws {
+        guard access(directory, R_OK | X_OK) != 0, errno == EACCES else { return }
+        throw ArchiveError(
+            .refused,
+            "'\(directory)' is closed to user '\((try? SystemUser.current().name) ?? "?")'",
+            hint: "run it as the container's owner or as root"
+        )
     }
 
     /// A pool that is not mounted leaves an empty directory: say so instead of seeing an empty container.

@@ -1,6 +1,7 @@
 import ArchiveModel
 import Glibc
 import Platform
+import PostgresLink
 
 /// Programs that take over the terminal: psql, a pager, a browser of logs.
 enum Handover {
@@ -29,16 +30,5 @@ enum Handover {
     }
 
     /// This process's environment.
-    static var environment: [String: String] {
-        var result: [String: String] = [:]
-        var entry = environ
-        while let pointer = entry.pointee {
-            let text = String(cString: pointer)
-            if let equals = text.firstIndex(of: "=") {
-                result[String(text[..<equals])] = String(text[text.index(after: equals)...])
-            }
-            entry = entry.advanced(by: 1)
-        }
-        return result
-    }
+    static var environment: [String: String] { LibpqEnvironment.current() }
 }
