@@ -172,13 +172,13 @@ struct PreflightChecks {
         guard let megabytes = reading.number("max_slot_wal_keep_size") else { return nil }
         if megabytes < 0 {
             return .remark(
-                "max_slot_wal_keep_size is unlimited: while the archive is away, WAL grows on the upstream until its "
-                    + "disk is full. With a limit the upstream stays safe, and the archive has a gap after a longer time",
+                "max_slot_wal_keep_size is unlimited: while the archive is away, WAL grows on the upstream until "
+                    + "its disk is full. With a limit the upstream stays safe, and a longer absence leaves a gap",
                 fix: "ALTER SYSTEM SET max_slot_wal_keep_size = '100GB';\(Self.reload)"
             )
         }
         return .remark(
-            "max_slot_wal_keep_size is \(megabytes) MB: after more WAL than that while the archive is away there is a gap"
+            "max_slot_wal_keep_size is \(megabytes) MB: more WAL than that while the archive is away leaves a gap"
         )
     }
 
