@@ -15,7 +15,11 @@ enum BannedText {
         Ban(text: ".localizedDescription", instead: "the error's own type: decide by errno, SQLSTATE, case"),
         Ban(text: "errorDescription", instead: "ArchiveError's what and hint"),
         Ban(text: "FileManager", instead: "FileTree and DurableFile", applies: isShipped),
-        Ban(text: ".write(to:", instead: "DurableFile.replace: temp file, fsync, rename, fsync of the directory"),
+        Ban(
+            text: ".write(to:",
+            instead: "DurableFile.replace: temp file, fsync, rename, fsync of the directory",
+            applies: isShipped
+        ),
         Ban(text: "DispatchQueue", instead: "OwnedThread"),
         Ban(text: "Task.sleep", instead: "waiting for a condition with a deadline"),
         Ban(text: "Task.detached", instead: "OwnedThread"),
