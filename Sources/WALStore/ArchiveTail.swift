@@ -86,7 +86,7 @@ package struct ArchiveTail: Sendable {
         // The last complete segment, for a record that spans into the next one and for the link between records.
         if let complete = ending.complete, let start = complete.start(size: segmentSize) {
             var carried = SegmentScanner(startingAt: start, segmentSize: segmentSize, expectation: expectation)
-            try consume(FilePath.join(directory, "\(complete)"), limit: segmentSize.bytes, into: &carried)
+            try consume(complete, in: WALDirectory(directory, segmentSize: segmentSize), into: &carried)
             if carried.fault == nil, carried.position == ending.partialsStart {
                 scanner = carried
             } else {
@@ -133,9 +133,26 @@ package struct ArchiveTail: Sendable {
         )
     }
 
-    /// Feeds a file to the scanner.
-    /// - Returns: how many bytes the file has, at most `limit`; 0 when it is not there.
-    @discardableResult
+    /// Feeds a complete segment, compressed or not; one that cannot be decompressed counts as not readable.
+    private static func consume(
+        _ name: SegmentName,
+        in directory: WALDirectory,
+        into scanner: inout SegmentScanner
+    ) throws {
+        do {
+            guard let reader = try directory.open(name, completeOnly: true) else { return }
+            var buffer = [UInt8](repeating: 0, count: 1 << 20)
+            while scanner.fault == nil {
+                let count = try buffer.withUnsafeMutableBytes { try reader.read(into: $0) }
+                if count == 0 { return }
+                buffer.withUnsafeBytes { scanner.consume(UnsafeRawBufferPointer(rebasing: $0[..<count])) }
+            }
+        } catch is StoreError {
+            return
+        }
+    }
+
+    /// Feeds a partial segment's file; how many bytes it has, 0 when it is not there.
     private static func consume(
         _ path: String,
         limit: UInt64,

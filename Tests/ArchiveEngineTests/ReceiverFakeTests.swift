@@ -164,22 +164,21 @@ struct ReceiverFakeTests {
 
     /// The connection breaks within a message, at each of its bytes.
     @Test func cutsAtEachByteOfAMessage() throws {
-        let craft = WALCraft(filledWith: 200_000, recordBytes: 60)
+        let craft = WALCraft(filledWith: 2_100_000, recordBytes: 60)
         try with(
             craft,
             stream: { session in
-                let bytes = craft.bytes(from: session.position, to: session.position.advanced(by: 200))
-                var message = ReplicationMessage.data(
+                // Beyond the page that is compared, so that the archive moves on.
+                let at = session.position.advanced(by: 8400)
+                let bytes = craft.bytes(from: session.position, to: at)
+                let message = ReplicationMessage.data(
                     start: session.position,
                     payloadBytes: bytes.count,
                     serverEnd: craft.position,
                     serverClock: PostgresTime(rawValue: 1)
                 ).encoded(payload: bytes)
-                message = [UInt8(ascii: "d"), 0, 0, 0, UInt8(message.count + 4)] + message
-                guard session.number <= message.count else { return try session.serve(craft) }
-                // A whole message first, so that the archive moves on.
-                try session.raw(message)
-                let at = session.position.advanced(by: 200)
+                guard session.number <= 230 else { return try session.serve(craft) }
+                try session.copyData(message)
                 let next = craft.bytes(from: at, to: at.advanced(by: 200))
                 let cut = ReplicationMessage.data(
                     start: at,

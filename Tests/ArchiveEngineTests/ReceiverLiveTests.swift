@@ -148,7 +148,7 @@ struct ReceiverLiveTests {
     @Test func stopAndStartUnderLoad() throws {
         try live { upstream, receiver in
             try upstream.pgbenchInitialize()
-            let load = try upstream.startPgbench(seconds: 6)
+            let load = try upstream.startPgbench(seconds: 120)
             #expect(receiver.stop() == 0)
             var ends: [LSN] = [receiver.status?.durable ?? .invalid]
             for _ in 0..<8 {
@@ -163,6 +163,7 @@ struct ReceiverLiveTests {
                     ends.append(again.status?.durable ?? .invalid)
                 }
             }
+            load.signal(15)
             _ = try load.wait(deadline: 30)
             #expect(ends == ends.sorted())
             try withReceiver(

@@ -17,8 +17,11 @@ struct ArchiveFacts {
             facts.histories[timeline] = try directory.history(timeline)
         }
         for name in names.sorted(by: { $0.description > $1.description }) {
-            guard let segment = name.segment, let reader = try directory.open(segment) else { continue }
-            guard let header = SegmentHeader(reader.header) else { continue }
+            // The segment size is what we are after, so addresses mean nothing yet.
+            guard let segment = name.segment, let stored = try directory.locate(segment),
+                let reader = try? SegmentReader(stored, path: directory.path(of: stored), start: .invalid),
+                let header = SegmentHeader(reader.header)
+            else { continue }
             facts.segmentSize = header.segmentSize
             facts.systemIdentifier = header.systemIdentifier
             break

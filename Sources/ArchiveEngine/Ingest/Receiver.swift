@@ -1,4 +1,5 @@
 internal import ArchiveModel
+internal import Glibc
 internal import Platform
 internal import PostgresLink
 internal import WALFormat
@@ -26,6 +27,11 @@ package enum Receiver {
             let log = try ReceiverLog(path: options.logFile)
             let lock = try options.lockFile.map { try HeldLock.acquire($0, description: "WAL receiver") }
             defer { lock?.release() }
+            // Also where nobody gave a lock file, and whatever another receiver was given.
+            let directory = try Descriptor.open(options.directory, O_RDONLY | O_DIRECTORY)
+            guard flock(directory.raw, LOCK_EX | LOCK_NB) == 0 else {
+                throw ArchiveError(.conflict, "another receiver writes into \(options.directory)")
+            }
             let target = try ConnectionString(options.connection)
             let loop = ReceiverLoop(options: options, target: target, interruption: interruption, log: log)
             return loop.run()
@@ -36,6 +42,7 @@ package enum Receiver {
 
     private static func report(_ error: any Error, _ options: ReceiverOptions) -> Int32 {
         if let log = try? ReceiverLog(path: options.logFile) { log.write("error: \(error)") }
+        if let error = error as? ArchiveError { return error.code.rawValue }
         return error is LockConflict ? ErrorCode.conflict.rawValue : ErrorCode.failed.rawValue
     }
 }

@@ -1,0 +1,264 @@
+import ArchiveEngine
+import ArchiveModel
+import ArchiveTesting
+import Foundation
+import PostgresLink
+import Testing
+import WALFormat
+
+/// The receiver when the disk is full, slow or broken.
+@Suite(.serialized)
+struct ReceiverDiskTests {
+    @Test(
+        .enabled(if: TestEnvironment.canMount, TestEnvironment.noMount),
+        arguments: [
+            TestFilesystem.Kind.tmpfs, .btrfs,
+        ]
+    )
+    func aFullDiskPausesAndGoesOnByItself(kind: TestFilesystem.Kind) throws {
+        let craft = WALCraft(filledWith: 12 << 20)
+        try TestDirectory.with { directory in
+            try TestFilesystem.with(kind, in: directory, megabytes: kind == .tmpfs ? 20 : 256) { disk in
+                let upstream = try FakeUpstream(craft)
+                defer { upstream.close() }
+                // Room for a part only.
+                let ballast = "\(disk.path)/ballast"
+                try fill(ballast, leaving: 4 << 20, on: disk.path)
+                try withReceiver(
+                    upstream.connection,
+                    into: "\(disk.path)/wal",
+                    configure: { options in
+                        options.slot = SlotName("arc")
+                        options.statusIntervalSeconds = 0.2
+                        options.statusFile = "\(directory.path)/status"
+                        options.logFile = "\(directory.path)/log"
+                        options.lockFile = nil
+                    }
+                ) { receiver in
+                    let status = StatusOf("\(directory.path)/status")
+                    try eventually(within: 60, "disk full; \(status.log)") { status.value?.state == .diskFull }
+                    let before = upstream.replies.count
+                    try eventually("replies go on") { upstream.replies.count >= before + 5 }
+                    #expect(upstream.connections == 1)
+                    let acknowledged = upstream.replies.last?.flushed ?? .invalid
+                    #expect(acknowledged < craft.position)
+                    try FileManager.default.removeItem(atPath: ballast)
+                    try eventually(within: 60, "all received; \(status.log)") {
+                        status.value?.durable == craft.position
+                    }
+                    #expect(upstream.connections == 1)
+                    #expect(receiver.stop() == 0)
+                    for name in craft.completeSegments {
+                        #expect(receiver.bytes("\(name)") == Data(craft.content(of: name)), "\(name)")
+                    }
+                    #expect(status.log.contains("there is room again"))
+                }
+            }
+        }
+    }
+
+    /// A sync that fails once: nothing is acknowledged, the segment is set aside and received anew.
+    @Test(arguments: ["segment.sync", "segment.write"], [1, 2, 4])
+    func aFailedSyncIsNeverTakenForGood(point: String, passage: Int) throws {
+        let craft = WALCraft(filledWith: 3 << 20)
+        try withProcess(craft, fault: "\(point)=error@\(passage)") { upstream, process, directory in
+            try waitForAll(craft, upstream, process)
+            let files = try FileManager.default.contentsOfDirectory(atPath: directory)
+            #expect(files.filter { $0.hasSuffix(".partial.suspect-1") }.count == 1, "\(files)")
+            expectSegments(craft, directory)
+            kill(-process.pid, SIGTERM)
+            let status = try process.wait().status
+            #expect(status == 0)
+            let ends = Set(craft.records.map(\.end) + [.invalid])
+            #expect(upstream.replies.allSatisfy { ends.contains($0.flushed) })
+        }
+    }
+
+    /// Killed at each named place; what was acknowledged is there, and it goes on to the same bytes.
+    @Test(arguments: ["segment.write", "segment.sync", "segment.beforeRename", "segment.afterRename"], [1, 3])
+    func killedAtEachPlace(point: String, passage: Int) throws {
+        let craft = WALCraft(filledWith: 4 << 20)
+        try withProcess(craft, fault: "\(point)=exit@\(passage)") { upstream, process, directory in
+            let status = try process.wait(deadline: 30).status
+            #expect(status == 86)
+            let acknowledged = upstream.replies.map(\.flushed).max() ?? .invalid
+            #expect(validEnd(craft, directory) >= acknowledged)
+            let again = try start(upstream, directory, fault: nil)
+            try waitForAll(craft, upstream, again)
+            kill(-again.pid, SIGTERM)
+            let status = try again.wait().status
+            #expect(status == 0)
+            expectSegments(craft, directory)
+        }
+    }
+
+    /// kill -9 before the N-th call of each kind.
+    @Test(
+        .enabled(if: TestEnvironment.hasStrace, TestEnvironment.noStrace),
+        arguments: ["pwrite64", "fdatasync", "fsync", "renameat2", "openat", "ftruncate"]
+    )
+    func killedAtEachCall(call: String) throws {
+        let craft = WALCraft(filledWith: 3 << 20)
+        for number in [1, 2, 3, 5, 9, 14] {
+            try withProcess(craft, fault: nil, strace: "inject=\(call):signal=KILL:when=\(number)") {
+                upstream,
+                process,
+                directory in
+                // With few such calls it is not killed at all.
+                try eventually(within: 60, "killed or done") {
+                    !process.isRunning || upstream.replies.last?.flushed == craft.position
+                }
+                kill(-process.pid, SIGKILL)
+                try process.wait()
+                let acknowledged = upstream.replies.map(\.flushed).max() ?? .invalid
+                #expect(validEnd(craft, directory) >= acknowledged, "\(call) \(number)")
+                let again = try start(upstream, directory, fault: nil)
+                try waitForAll(craft, upstream, again)
+                kill(-again.pid, SIGTERM)
+                let status = try again.wait().status
+                #expect(status == 0)
+                expectSegments(craft, directory)
+            }
+        }
+    }
+
+    /// A disk that takes seconds for each sync: replies go on meanwhile, with what is durable.
+    @Test(.enabled(if: TestEnvironment.hasStrace, TestEnvironment.noStrace))
+    func aSlowDiskDelaysNoReply() throws {
+        let craft = WALCraft(filledWith: 5 << 20)
+        try withProcess(
+            craft,
+            fault: nil,
+            strace: "inject=fdatasync:delay_enter=1500000:when=1..4",
+            arguments: ["-s", "0.2"]
+        ) { upstream, process, directory in
+            try eventually("streaming") { upstream.replies.count > 1 }
+            let before = upstream.replies.count
+            let began = ContinuousClock.now
+            try eventually("ten replies") { upstream.replies.count >= before + 10 }
+            #expect(ContinuousClock.now - began < .seconds(4))
+            try waitForAll(craft, upstream, process)
+            #expect(upstream.connections == 1)
+            kill(-process.pid, SIGTERM)
+            try process.wait()
+            expectSegments(craft, directory)
+        }
+    }
+
+    // MARK: - A receiver as a process
+
+    private func withProcess(
+        _ craft: WALCraft,
+        fault: String?,
+        strace: String? = nil,
+        arguments: [String] = [],
+        _ body: (FakeUpstream, TestProcess, String) throws -> Void
+    ) throws {
+        try TestDirectory.with { directory in
+            let upstream = try FakeUpstream(craft)
+            defer { upstream.close() }
+            let archive = try directory.subdirectory("wal")
+            let process = try start(upstream, archive, fault: fault, strace: strace, arguments: arguments)
+            defer {
+                kill(-process.pid, SIGKILL)
+                _ = try? process.wait()
+            }
+            try body(upstream, process, archive)
+        }
+    }
+
+    private func start(
+        _ upstream: FakeUpstream,
+        _ directory: String,
+        fault: String?,
+        strace: String? = nil,
+        arguments: [String] = []
+    ) throws -> TestProcess {
+        var words =
+            [try BuiltPrograms.pgarchive(), "wal_archive", "receive", "-D", directory, "-S", "arc"]
+            + ["-d", upstream.connection, "-s", "1"] + arguments
+        if let strace {
+            words =
+                ["/usr/bin/strace", "-f", "-qq", "-o", "/dev/null", "-P", directory]
+                + archivePaths(directory) + ["-e", "trace=\(tracedCall(strace))", "-e", strace] + words
+        }
+        var command = TestCommand(words[0], Array(words.dropFirst()))
+        if let fault { command.environment["PGARCHIVE_FAULT"] = fault }
+        return try command.start()
+    }
+
+    private func tracedCall(_ inject: String) -> String {
+        String(inject.dropFirst("inject=".count).prefix { $0 != ":" })
+    }
+
+    /// strace looks only at calls on these, so that the same numbers hit the same calls.
+    private func archivePaths(_ directory: String) -> [String] {
+        (0x10...0x15).flatMap { number in
+            let name = "0000000100000000000000\(String(number, radix: 16, uppercase: true))"
+            return ["-P", "\(directory)/\(name)", "-P", "\(directory)/\(name).partial"]
+        }
+    }
+
+    private func waitForAll(_ craft: WALCraft, _ upstream: FakeUpstream, _ process: TestProcess) throws {
+        try eventually(within: 60, "all is acknowledged") {
+            guard process.isRunning else { throw TestFailure("ended: \(process.error)") }
+            return upstream.replies.last?.flushed == craft.position
+        }
+    }
+
+    private func expectSegments(_ craft: WALCraft, _ directory: String) {
+        for name in craft.completeSegments {
+            let bytes = FileManager.default.contents(atPath: "\(directory)/\(name)")
+            #expect(bytes == Data(craft.content(of: name)), "\(name)")
+        }
+    }
+
+    /// Up to where the archive holds what was made, as its files are.
+    private func validEnd(_ craft: WALCraft, _ directory: String) -> LSN {
+        var position = craft.start
+        while position < craft.position {
+            let name = SegmentName(timeline: craft.timeline, containing: position, size: craft.segmentSize)
+            let file =
+                FileManager.default.contents(atPath: "\(directory)/\(name)")
+                ?? FileManager.default.contents(atPath: "\(directory)/\(name).partial")
+            guard let file else { return position }
+            let made = Data(craft.content(of: name))
+            let same = zip(file, made).prefix { $0 == $1 }.count
+            position = position.advanced(by: UInt64(same))
+            if same < Int(craft.segmentSize.bytes) { return position }
+        }
+        return position
+    }
+
+    /// A file that leaves about so many bytes free.
+    private func fill(_ path: String, leaving bytes: Int, on directory: String) throws {
+        let handle = try #require(fopen(path, "w"))
+        defer { fclose(handle) }
+        let block = (0..<(1 << 20)).map { _ in UInt8.random(in: 0...255) }
+        while try freeBytes(directory) > bytes + block.count {
+            guard fwrite(block, 1, block.count, handle) == block.count, fflush(handle) == 0 else { break }
+            fsync(fileno(handle))
+        }
+    }
+
+    private func freeBytes(_ directory: String) throws -> Int {
+        let values = try FileManager.default.attributesOfFileSystem(forPath: directory)
+        return (values[.systemFreeSize] as? NSNumber)?.intValue ?? 0
+    }
+}
+
+/// A status file and the log beside it.
+private struct StatusOf {
+    let path: String
+
+    init(_ path: String) { self.path = path }
+
+    var value: ReceiverStatus? {
+        FileManager.default.contents(atPath: path).flatMap { try? JSONDecoder().decode(ReceiverStatus.self, from: $0) }
+    }
+
+    var log: String {
+        let path = (path as NSString).deletingLastPathComponent + "/log"
+        return (try? String(contentsOfFile: path, encoding: .utf8)) ?? ""
+    }
+}
