@@ -43,13 +43,20 @@ package struct ArchiveTail: Sendable {
                 setAside.append(try SegmentWriter.setAside(directory: directory, name: error.name))
                 continue
             }
-            return try read(
+            let tail = try read(
                 ending,
                 in: directory,
                 segmentSize: segmentSize,
                 expectation: .init(systemIdentifier: systemIdentifier, timeline: ending.timeline),
                 setAside: setAside
             )
+            // Killed between the last write and the rename: whole, checked, synced, and only the name is missing.
+            for name in ending.partials {
+                let writer = try SegmentWriter.whole(directory: directory, name: name, size: segmentSize)
+                guard writer.end <= tail.recordEnd else { break }
+                try writer.finish()
+            }
+            return tail
         }
     }
 

@@ -36,6 +36,19 @@ package final class SegmentWriter: Sendable {
         if found > Int64(offset) { try file.truncate(to: Int64(offset)) }
     }
 
+    private init(directory: String, name: SegmentName, size: SegmentSize, file: consuming Descriptor) {
+        self.directory = directory
+        self.name = name
+        self.size = size
+        self.file = file
+    }
+
+    /// A partial segment as it is, to be finished.
+    static func whole(directory: String, name: SegmentName, size: SegmentSize) throws(SystemError) -> SegmentWriter {
+        let file = try Descriptor.open(FilePath.join(directory, "\(name).partial"), O_RDONLY | O_NOFOLLOW)
+        return SegmentWriter(directory: directory, name: name, size: size, file: file)
+    }
+
     /// The address after the segment's last byte.
     package var end: LSN { (name.start(size: size) ?? .invalid).advanced(by: size.bytes) }
 

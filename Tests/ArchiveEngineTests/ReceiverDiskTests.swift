@@ -67,8 +67,8 @@ struct ReceiverDiskTests {
             #expect(files.filter { $0.hasSuffix(".partial.suspect-1") }.count == 1, "\(files)")
             expectSegments(craft, directory)
             kill(-process.pid, SIGTERM)
-            let status = try process.wait().status
-            #expect(status == 0)
+            let status1 = try process.wait().status
+            #expect(status1 == 0)
             let ends = Set(craft.records.map(\.end) + [.invalid])
             #expect(upstream.replies.allSatisfy { ends.contains($0.flushed) })
         }
@@ -79,15 +79,16 @@ struct ReceiverDiskTests {
     func killedAtEachPlace(point: String, passage: Int) throws {
         let craft = WALCraft(filledWith: 4 << 20)
         try withProcess(craft, fault: "\(point)=exit@\(passage)") { upstream, process, directory in
-            let status = try process.wait(deadline: 30).status
-            #expect(status == 86)
+            let status2 = try process.wait(deadline: 30).status
+            #expect(status2 == 86)
             let acknowledged = upstream.replies.map(\.flushed).max() ?? .invalid
             #expect(validEnd(craft, directory) >= acknowledged)
+            let connections = upstream.connections
             let again = try start(upstream, directory, fault: nil)
-            try waitForAll(craft, upstream, again)
+            try waitForAll(craft, upstream, again, after: connections)
             kill(-again.pid, SIGTERM)
-            let status = try again.wait().status
-            #expect(status == 0)
+            let status3 = try again.wait().status
+            #expect(status3 == 0)
             expectSegments(craft, directory)
         }
     }
@@ -112,11 +113,12 @@ struct ReceiverDiskTests {
                 try process.wait()
                 let acknowledged = upstream.replies.map(\.flushed).max() ?? .invalid
                 #expect(validEnd(craft, directory) >= acknowledged, "\(call) \(number)")
+                let connections = upstream.connections
                 let again = try start(upstream, directory, fault: nil)
-                try waitForAll(craft, upstream, again)
+                try waitForAll(craft, upstream, again, after: connections)
                 kill(-again.pid, SIGTERM)
-                let status = try again.wait().status
-                #expect(status == 0)
+                let status4 = try again.wait().status
+                #expect(status4 == 0)
                 expectSegments(craft, directory)
             }
         }
@@ -199,10 +201,17 @@ struct ReceiverDiskTests {
         }
     }
 
-    private func waitForAll(_ craft: WALCraft, _ upstream: FakeUpstream, _ process: TestProcess) throws {
+    /// Waits until the upstream has heard from this process that all is durable.
+    private func waitForAll(
+        _ craft: WALCraft,
+        _ upstream: FakeUpstream,
+        _ process: TestProcess,
+        after connections: Int = 0
+    ) throws {
         try eventually(within: 60, "all is acknowledged") {
             guard process.isRunning else { throw TestFailure("ended: \(process.error)") }
-            return upstream.replies.last?.flushed == craft.position
+            return upstream.connections > connections
+                && upstream.repliesOfLastConnection.last?.flushed == craft.position
         }
     }
 

@@ -33,6 +33,7 @@ package final class FakeUpstream: Sendable {
         var connections = 0
         var commands: [String] = []
         var replies: [StandbyStatus] = []
+        var lastConnectionsFirstReply = 0
         var living: [Int32] = []
         var isClosed = false
     }
@@ -82,6 +83,11 @@ package final class FakeUpstream: Sendable {
     /// Every status reply of every connection.
     package var replies: [StandbyStatus] { state.withLock { $0.replies } }
 
+    /// Those of the newest connection.
+    package var repliesOfLastConnection: [StandbyStatus] {
+        state.withLock { Array($0.replies.dropFirst($0.lastConnectionsFirstReply)) }
+    }
+
     func note(command: String) { state.withLock { $0.commands.append(command) } }
     func note(reply: StandbyStatus) { state.withLock { $0.replies.append(reply) } }
     var stream: Stream { state.withLock { $0.stream } }
@@ -108,6 +114,7 @@ package final class FakeUpstream: Sendable {
             _ = fcntl(raw, F_SETFD, FD_CLOEXEC)
             let number = state.withLock { state in
                 state.connections += 1
+                state.lastConnectionsFirstReply = state.replies.count
                 state.living.append(raw)
                 return state.connections
             }
