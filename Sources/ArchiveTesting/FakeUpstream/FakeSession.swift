@@ -16,6 +16,9 @@ package final class FakeSession {
     package let upstream: FakeUpstream
     private let descriptor: Int32
     private var input: [UInt8] = []
+    /// How much of `input` was looked at for replies.
+    private var noted = 0
+    private var isStreaming = false
     private var sessionClock = PostgresTime(rawValue: 812_000_000_000_000)
 
     init(descriptor: Int32, number: Int, upstream: FakeUpstream) {
@@ -103,7 +106,6 @@ package final class FakeSession {
             switch type {
             case UInt8(ascii: "d"):
                 guard let reply = body.withUnsafeBytes({ try? StandbyStatus($0) }) else { continue }
-                upstream.note(reply: reply)
                 return reply
             case UInt8(ascii: "c"):
                 // The other side ends the copy; a server ends it too.
@@ -120,13 +122,18 @@ package final class FakeSession {
         while try !condition(nextReply()) {}
     }
 
-    /// Anything at all, also what is no message.
+    /// Anything at all, also what is no message; replies are taken while the other side takes nothing.
     package func raw(_ bytes: [UInt8]) throws {
         var sent = 0
         while sent < bytes.count {
-            let count = bytes[sent...].withUnsafeBytes { Glibc.send(descriptor, $0.baseAddress, $0.count, 0x4000) }
-            guard count > 0 else { throw Gone() }
-            sent += count
+            var poll = pollfd(fd: descriptor, events: Int16(POLLIN | POLLOUT), revents: 0)
+            guard Glibc.poll(&poll, 1, -1) > 0 else { throw Gone() }
+            if poll.revents & Int16(POLLIN) != 0 { try receive() }
+            guard poll.revents & Int16(POLLOUT) != 0 else { continue }
+            // MSG_NOSIGNAL, MSG_DONTWAIT
+            let count = bytes[sent...].withUnsafeBytes { Glibc.send(descriptor, $0.baseAddress, $0.count, 0x4040) }
+            guard count > 0 || errno == EAGAIN else { throw Gone() }
+            sent += max(0, count)
         }
     }
 
@@ -233,6 +240,8 @@ package final class FakeSession {
         slot = words.firstIndex(of: "SLOT").map { words[$0 + 1] }
         self.position = position
         timeline = TimelineID(number)
+        isStreaming = true
+        noted = input.count
         try message("W", [0, 0, 0])
         try upstream.stream(self)
     }
@@ -271,10 +280,13 @@ package final class FakeSession {
     private func big32(_ value: Int) -> [UInt8] { big16(value >> 16 & 0xFFFF) + big16(value & 0xFFFF) }
 
     private func frame() throws -> (UInt8, [UInt8]) {
-        let type = try take(1)[0]
-        let length = try Int(big32())
+        // Whole frames only: what is taken here was noted before.
+        while input.count < 5 { try receive() }
+        let length = input[1..<5].reduce(0) { $0 << 8 | Int($1) }
         guard length >= 4, length < 1 << 20 else { throw Gone() }
-        return (type, try take(length - 4))
+        while input.count < length + 1 { try receive() }
+        let bytes = try take(length + 1)
+        return (bytes[0], Array(bytes.dropFirst(5)))
     }
 
     private func big32() throws -> UInt32 {
@@ -282,13 +294,27 @@ package final class FakeSession {
     }
 
     private func take(_ count: Int) throws -> [UInt8] {
-        while input.count < count {
-            var chunk = [UInt8](repeating: 0, count: 16384)
-            let received = recv(descriptor, &chunk, chunk.count, 0)
-            guard received > 0 else { throw Gone() }
-            input += chunk.prefix(received)
+        while input.count < count { try receive() }
+        defer {
+            input.removeFirst(count)
+            noted -= count
         }
-        defer { input.removeFirst(count) }
         return Array(input.prefix(count))
+    }
+
+    /// Takes what has arrived, waiting for something; replies count from here on.
+    private func receive() throws {
+        var chunk = [UInt8](repeating: 0, count: 16384)
+        let received = recv(descriptor, &chunk, chunk.count, 0)
+        guard received > 0 else { throw Gone() }
+        input += chunk.prefix(received)
+        guard isStreaming else { return noted = input.count }
+        while input.count - noted >= 5 {
+            let length = input[(noted + 1)..<(noted + 5)].reduce(0) { $0 << 8 | Int($1) }
+            guard length >= 4, input.count - noted >= length + 1 else { return }
+            let body = Array(input[(noted + 5)..<(noted + 1 + length)])
+            if let reply = body.withUnsafeBytes({ try? StandbyStatus($0) }) { upstream.note(reply: reply) }
+            noted += length + 1
+        }
     }
 }
