@@ -140,7 +140,7 @@ struct SeedCommandScenarios {
             try archive.pgarchive.setting("PATH", "\(programs):/usr/bin:/bin")("container", "init-cron")
             let lines = try String(contentsOfFile: table, encoding: .utf8).split(separator: "\n")
             #expect(lines.first == "# mine")
-            for job in ["compress-wal-archive", "expire-and-create-snapshot", "defrag-btrfs"] {
+            for job in ["compress-wal-archive", "expire-and-create-snapshot"] {
                 let line = lines.first { $0.contains(job) }
                 #expect(line?.hasPrefix("#") == true && line?.contains(archive.path) == true, "\(job)")
             }

@@ -1,4 +1,5 @@
 import ArchiveModel
+import Glibc
 import Platform
 
 /// The cron jobs of a container, offered in the owner's crontab, disabled.
@@ -24,16 +25,21 @@ package struct Crontab: Sendable {
             + jobs.map { time, job in "#\(time) \(escaped("\(command) \(job) \(selector)"))\n" }.joined()
     }
 
+    /// As the user's shell would find it; it runs as that user.
+    private static var tool: String? {
+        let path = ServerEnvironment.minimal["PATH"] ?? ""
+        let places = path.split(separator: ":").filter { $0.hasPrefix("/") }.map(String.init)
+        return places.map { FilePath.join($0, "crontab") }.first { access($0, X_OK) == 0 }
+            ?? (try? SystemTool.find("crontab"))
+    }
+
     /// Appends the stanza to the calling user's crontab.
     package func install() throws {
-        let tool: String
-        do {
-            tool = try SystemTool.find("crontab")
-        } catch {
+        guard let tool = Self.tool else {
             throw ArchiveError(
                 .failed,
                 "the program crontab is not installed here",
-                hint: "install cron, or let a systemd timer run these lines:",
+                hint: "install cron, or let systemd timers run the lines above",
                 details: try stanza().split(separator: "\n").map(String.init)
             )
         }
@@ -54,7 +60,7 @@ package struct Crontab: Sendable {
             throw ArchiveError(
                 .failed,
                 "crontab refused the jobs: \(stored.status)",
-                hint: "add these lines with 'crontab -e':",
+                hint: "add the lines above with 'crontab -e'",
                 details: stored.errorText.split(separator: "\n").map(String.init)
                     + (try stanza().split(separator: "\n").map(String.init))
             )

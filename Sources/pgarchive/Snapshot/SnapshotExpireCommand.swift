@@ -43,10 +43,11 @@ struct SnapshotExpireCommand: ContainerCommand {
     }
 
     static func sentence(_ outcome: Expiry.Outcome) -> String {
+        let names = outcome.snapshots.joined(separator: ", ")
         let snapshots =
             outcome.snapshots.isEmpty
             ? "no snapshot deleted"
-            : "deleted \(HumanText.count(outcome.snapshots.count, "snapshot")): \(outcome.snapshots.joined(separator: ", "))"
+            : "deleted \(HumanText.count(outcome.snapshots.count, "snapshot")): \(names)"
         let segments =
             outcome.segments == 0
             ? "no WAL removed"

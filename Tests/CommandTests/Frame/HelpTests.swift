@@ -1,5 +1,6 @@
 import ArgumentParser
 import Foundation
+import Platform
 import Testing
 
 @testable import pgarchive
@@ -41,7 +42,7 @@ struct HelpTests {
         let file = Self.golden.appending(path: "\(name).help.txt")
         let page = try Self.page(name)
         if ProcessInfo.processInfo.environment["UPDATE_GOLDEN"] == "1" {
-            try Data(page.utf8).write(to: file)
+            try DurableFile.replace(file.path, text: page, mode: 0o644)
         }
         let expected = try String(contentsOf: file, encoding: .utf8)
         #expect(page == expected, "UPDATE_GOLDEN=1 swift test --filter HelpTests writes \(file.path) anew")

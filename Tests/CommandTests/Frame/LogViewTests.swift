@@ -1,5 +1,6 @@
 import ArchiveTesting
 import Foundation
+import Platform
 import Testing
 
 @testable import pgarchive
@@ -27,15 +28,12 @@ struct LogViewTests {
     }
 
     private func write(_ text: String, to path: String) throws {
-        try Data(text.utf8).write(to: URL(fileURLWithPath: path))
-        try FileManager.default.setAttributes([.posixPermissions: 0o644], ofItemAtPath: path)
+        // In place: the same file, cut and written anew.
+        try Descriptor.open(path, O_WRONLY | O_CREAT | O_TRUNC, mode: 0o644).writeAll(Array(text.utf8))
     }
 
     private func append(_ text: String, to path: String) throws {
-        let handle = try #require(FileHandle(forWritingAtPath: path))
-        try handle.seekToEnd()
-        try handle.write(contentsOf: Data(text.utf8))
-        try handle.close()
+        try Descriptor.open(path, O_WRONLY | O_APPEND).writeAll(Array(text.utf8))
     }
 
     @Test func aWholeLogGoesToAPipe() throws {
