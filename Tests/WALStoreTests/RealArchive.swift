@@ -123,7 +123,7 @@ struct ArchiveCopy {
     }
 
     func request(_ name: some CustomStringConvertible, until: LSN? = nil) -> FetchRequest {
-        FetchRequest(
+        var request = FetchRequest(
             archive: path,
             name: name.description,
             target: target,
@@ -132,6 +132,8 @@ struct ArchiveCopy {
             until: until,
             systemIdentifier: original.systemIdentifier
         )
+        request.patienceSeconds = 0.3
+        return request
     }
 
     /// Runs a fetch in this process.
@@ -143,6 +145,13 @@ struct ArchiveCopy {
     }
 
     var fetched: Data? { FileManager.default.contents(atPath: target) }
+
+    /// Puts a history file there as the archive's owner would: whole at once.
+    func arrive(_ timeline: TimelineID, forkingAt fork: LSN) throws {
+        let aside = "\(directory.path)/aside.history"
+        try SpoiltFile.write("1\t\(fork)\tno recovery target specified\n", to: aside)
+        rename(aside, file(timeline.historyFileName))
+    }
 
     func file(_ name: String) -> String { "\(path)/\(name)" }
 

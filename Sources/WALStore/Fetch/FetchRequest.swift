@@ -22,6 +22,10 @@ package struct FetchRequest: Sendable {
     package var holdFile: String?
     /// Touched when PostgreSQL has got all that it may have.
     package var endFile: String?
+    /// How long trouble that may pass is given to pass, in seconds; for the standby how long it waits altogether.
+    ///
+    /// PostgreSQL cannot be stopped or promoted in an orderly way while it waits for its restore_command.
+    package var patienceSeconds = 5.0
 
     package init(
         archive: String,

@@ -11,9 +11,6 @@ package struct SegmentFetch {
     let directory: WALDirectory
     let plan: FetchPlan
 
-    /// How long trouble that may pass is given to pass.
-    static let patienceSeconds = 5.0
-
     package init(_ request: FetchRequest) {
         self.request = request
         let size = request.segmentSize ?? Self.segmentSize(request)
@@ -38,7 +35,7 @@ package struct SegmentFetch {
     }
 
     private func serveWithPatience(report: (String) -> Void) -> FetchOutcome {
-        let deadline = Deadline(seconds: Self.patienceSeconds)
+        let deadline = Deadline(seconds: request.patienceSeconds)
         while true {
             let trouble: FetchTrouble
             do {

@@ -7,15 +7,12 @@ import WALFormat
 struct StandbyFetch {
     let fetch: SegmentFetch
 
-    /// PostgreSQL cannot be stopped or promoted in an orderly way while it waits for its restore_command.
-    static let waitSeconds = 5.0
-
     init(_ fetch: SegmentFetch) {
         self.fetch = fetch
     }
 
     func run(report: (String) -> Void) -> FetchOutcome {
-        let deadline = Deadline(seconds: Self.waitSeconds)
+        let deadline = Deadline(seconds: fetch.request.patienceSeconds)
         do {
             return try attempt(deadline, report)
         } catch {
