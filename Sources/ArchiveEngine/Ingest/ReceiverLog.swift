@@ -3,7 +3,11 @@ internal import Platform
 
 /// The receiver's log: one line per event, with the time in UTC.
 final class ReceiverLog {
+    /// Lines kept while the disk is full.
+    private static let unwrittenLimit = 100
+
     private let file: Descriptor
+    private var unwritten: [String] = []
     private var lastRepeated = ""
     private var lastRepeatedSeconds = -1e9
 
@@ -16,10 +20,11 @@ final class ReceiverLog {
         }
     }
 
-    /// A log that cannot be written is no reason to stop receiving.
+    /// A log that cannot be written is no reason to stop receiving; the line comes with the next one then.
     func write(_ text: String) {
-        let line = "\(Self.timestamp()) [\(getpid())] \(text)\n"
-        try? file.writeAll(Array(line.utf8))
+        unwritten.append("\(Self.timestamp()) [\(getpid())] \(text)\n")
+        if unwritten.count > Self.unwrittenLimit { unwritten.removeFirst() }
+        if (try? file.writeAll(Array(unwritten.joined().utf8))) != nil { unwritten = [] }
     }
 
     /// For what comes again with every attempt: said once, then every ten minutes.

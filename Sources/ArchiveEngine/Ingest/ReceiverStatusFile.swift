@@ -50,12 +50,30 @@ final class ReceiverStatusFile {
         guard let path else { return }
         status.updatedAt = Self.now()
         written = status
-        // A full disk must not stop anything: whoever reads sees from the time that it is old.
-        guard let bytes = try? JSONEncoder().encode(status) else { return }
-        let temporary = "\(path).new"
-        guard let file = try? Descriptor.open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, mode: 0o644),
-            (try? file.writeAll(Array(bytes))) != nil
-        else { return }
-        if rename(temporary, path) != 0 { unlink(temporary) }
+        guard var bytes = try? Array(JSONEncoder().encode(status)) else { return }
+        bytes += [UInt8](repeating: UInt8(ascii: " "), count: Self.blockBytes - bytes.count % Self.blockBytes)
+        replace(path, bytes)
     }
+
+    /// Writes into the second of two files and swaps their names: nothing is allocated, so that it can be said on a
+    /// full disk that the disk is full.
+    private func replace(_ path: String, _ bytes: [UInt8]) {
+        let spare = "\(path).spare"
+        do throws(SystemError) {
+            let file = try Descriptor.open(spare, O_WRONLY | O_CREAT | O_NOFOLLOW, mode: 0o644)
+            try file.writeAll(bytes, at: 0)
+            if try file.size() > Int64(bytes.count) { try file.truncate(to: Int64(bytes.count)) }
+            do throws(SystemError) {
+                try DurableFile.exchange(spare, path)
+            } catch {
+                // The first time there is nothing to swap with; not every filesystem can.
+                guard rename(spare, path) == 0 else { return }
+                try Descriptor.open(spare, O_WRONLY | O_CREAT | O_NOFOLLOW, mode: 0o644).writeAll(bytes, at: 0)
+            }
+        } catch {
+            // Whoever reads sees from the time that it is old.
+        }
+    }
+
+    private static let blockBytes = 1024
 }

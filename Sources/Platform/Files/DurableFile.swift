@@ -60,6 +60,11 @@ package enum DurableFile {
         try syncParents(from, to)
     }
 
+    /// Swaps two names in one step, not durably.
+    package static func exchange(_ one: String, _ other: String) throws(SystemError) {
+        try checked(pgarchive_rename_exchange(one, other), "exchange \(one) and", other)
+    }
+
     /// Removes a file, durably; a file that is not there is fine.
     package static func remove(_ path: String) throws(SystemError) {
         if unlink(path) != 0 {
