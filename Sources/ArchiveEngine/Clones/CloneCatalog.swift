@@ -16,9 +16,12 @@ package struct CloneCatalog: Sendable {
             .sorted { $0.name < $1.name }
     }
 
-    /// The clones that users see: those whose copy is complete.
+    /// The clones that users see: those whose copy is complete and whose record can be read.
     package func listed() throws -> [CloneRecord] {
-        try all().filter { $0.state == .created || $0.state == .recovered }
+        guard FileTree.exists(container.paths.clones) else { return [] }
+        return try FileTree.list(container.paths.clones)
+            .compactMap { (try? JSONFile.read(CloneRecord.self, from: container.paths.clone($0).record)) ?? nil }
+            .filter { $0.state == .created || $0.state == .recovered }
     }
 
     package func find(_ name: String) throws -> CloneRecord {

@@ -35,8 +35,14 @@ package enum Privileges {
 
 /// The programs of this package, wherever they are installed.
 package enum ThisProgram {
+    /// This program's file; the new one where it was replaced meanwhile, as an upgrade does.
     package static func path() throws -> String {
-        try FileTree.linkTarget("/proc/self/exe")
+        let path = try FileTree.linkTarget("/proc/self/exe")
+        // The kernel's mark for a file that is gone (proc(5)).
+        let mark = " (deleted)"
+        guard path.hasSuffix(mark) else { return path }
+        let replaced = String(path.dropLast(mark.count))
+        return FileTree.exists(replaced) ? replaced : "/proc/self/exe"
     }
 
     /// `pgarchive-wal`, beside this program or on the PATH.

@@ -17,6 +17,13 @@ package struct Expiry: Sendable {
     }
 
     private func inventory() throws -> RetentionInventory {
+        if let damaged = try SnapshotCatalog(container).damaged().first {
+            throw ArchiveError(
+                .refused,
+                "nothing is expired while it is unknown what snapshot '\(damaged.name)' needs: \(damaged.problem)",
+                hint: "'pgarchive snapshot delete \(damaged.name)' removes it"
+            )
+        }
         let listing = try container.walDirectory.list()
         return RetentionInventory(
             snapshots: try SnapshotCatalog(container).all(),

@@ -11,12 +11,25 @@ package struct SnapshotCatalog: Sendable {
         self.container = container
     }
 
-    /// All snapshots, oldest first.
+    /// All snapshots, oldest first; those whose record cannot be read are left out here and named by `damaged`.
     package func all() throws -> [SnapshotRecord] {
         guard FileTree.exists(container.paths.snapshots) else { return [] }
         return try FileTree.list(container.paths.snapshots)
-            .compactMap { try JSONFile.read(SnapshotRecord.self, from: container.paths.snapshot($0).record) }
+            .compactMap { (try? JSONFile.read(SnapshotRecord.self, from: container.paths.snapshot($0).record)) ?? nil }
             .sorted { ($0.createdAt, $0.name) < ($1.createdAt, $1.name) }
+    }
+
+    /// Snapshots whose record cannot be read, and why; they may need any WAL.
+    package func damaged() throws -> [(name: String, problem: String)] {
+        guard FileTree.exists(container.paths.snapshots) else { return [] }
+        return try FileTree.list(container.paths.snapshots).compactMap { name in
+            do {
+                _ = try JSONFile.read(SnapshotRecord.self, from: container.paths.snapshot(name).record)
+                return nil
+            } catch {
+                return (name, "\(error)")
+            }
+        }
     }
 
     package func find(_ name: String) throws -> SnapshotRecord {

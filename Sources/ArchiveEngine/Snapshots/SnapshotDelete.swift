@@ -13,7 +13,11 @@ package struct SnapshotDelete: Sendable {
     package func run(patterns: [String]) throws -> [String] {
         let lock = try ContainerChange.lock(container, for: "snapshot delete")
         defer { lock.release() }
-        let snapshots = try SnapshotCatalog(container).matching(patterns)
+        let catalog = SnapshotCatalog(container)
+        // A damaged record must not protect its snapshot from being deleted by name.
+        let damaged = try catalog.damaged().map(\.name).filter { patterns.contains($0) }
+        let rest = patterns.filter { !damaged.contains($0) }
+        let snapshots = rest.isEmpty ? [] : try catalog.matching(rest)
         let clones = try CloneCatalog(container).all().filter { $0.state == .creating || $0.state == .created }
         for snapshot in snapshots {
             // A clone is a copy of its own; only while it still recovers does it need the snapshot's WAL.
@@ -25,8 +29,9 @@ package struct SnapshotDelete: Sendable {
                 )
             }
         }
-        for snapshot in snapshots { try remove(snapshot.name) }
-        return snapshots.map(\.name)
+        let names = snapshots.map(\.name) + damaged
+        for name in names { try remove(name) }
+        return names
     }
 
     func remove(_ name: String) throws {

@@ -140,11 +140,16 @@ final class PartKeeper: @unchecked Sendable {
     }
 
     private func wait(milliseconds: Int32, process: ProcessIdentity?) {
-        let death = process?.handle() ?? nil
-        var items = [PollItem(wake.raw)]
-        if let death { items.append(PollItem(death.raw)) }
-        _ = try? Poll.wait(items, timeoutMilliseconds: milliseconds)
-        wake.drain()
+        defer { wake.drain() }
+        // `if let` would take the handle, and close it before the wait.
+        guard let death = process?.handle() ?? nil else {
+            _ = try? Poll.wait(
+                for: wake.raw,
+                timeoutMilliseconds: process == nil ? milliseconds : min(milliseconds, 100)
+            )
+            return
+        }
+        _ = try? Poll.wait([PollItem(wake.raw), PollItem(death.raw)], timeoutMilliseconds: milliseconds)
     }
 
     private func fail(_ reason: String, delay: Double) {

@@ -7,11 +7,9 @@ extension RunningServer {
 
     /// Waits a moment; ends early when the server dies or the interrupting descriptor becomes readable.
     package func pause(milliseconds: Int32, interrupt: Int32? = nil) throws(SystemError) {
-        var items: [PollItem] = []
-        let handle = handle()
-        if let handle { items.append(PollItem(handle.raw)) }
-        if let interrupt { items.append(PollItem(interrupt)) }
-        _ = try Poll.wait(items, timeoutMilliseconds: milliseconds)
+        // `if let` would take the handle, and close it before the wait.
+        guard let handle = handle() else { return }
+        _ = try Poll.wait([PollItem(handle.raw), PollItem(interrupt ?? -1)], timeoutMilliseconds: milliseconds)
     }
 
     /// The segment which its startup process says in its title that it replays or waits for.
