@@ -248,7 +248,8 @@ package struct ContainerInit: Sendable {
             upstream: replication,
             directory: tree.data,
             checkpoint: options.checkpoint,
-            tablespaces: facts.tablespaces.map { (from: $0.location, to: tree.tablespace($0.oid)) }
+            tablespaces: facts.tablespaces.map { (from: $0.location, to: tree.tablespace($0.oid)) },
+            upstreamArchives: facts.archives
         )
         do {
             try tool.run(interrupt: interruption.descriptor) { state in

@@ -54,9 +54,6 @@ package final class RunningServer: Sendable {
         database = "postgres"
     }
 
-    // A zombie that nobody holds any more would stay until we end.
-    deinit { _ = process?.poll() }
-
     package var pid: Int32 { identity.pid }
 
     /// False also for a zombie; reaps it when it is our child.

@@ -15,7 +15,6 @@ struct ServerRemainsTests {
                 let connection = try fixture.connect(server)
                 try connection.execute("CREATE TABLE IF NOT EXISTS t (n int); INSERT INTO t VALUES (1)")
                 #expect(kill(server.pid, SIGKILL) == 0)
-                // Not reaped: our own zombie, as seen where nobody reaps in time.
                 try eventually("dead") { ProcessIdentity.of(server.pid)?.isAlive != true }
                 #expect(FileTree.exists("\(fixture.launch.dataDirectory)/postmaster.pid"))
                 #expect(PostgresServer.find(dataDirectory: fixture.launch.dataDirectory) == nil)
@@ -24,6 +23,42 @@ struct ServerRemainsTests {
             #expect(try fixture.connect(server).value("SELECT count(*) FROM t") == "3")
             try server.stop(timeoutSeconds: 30)
             for zombie in zombies { #expect(zombie.exitStatus == .signalled(SIGKILL)) }
+        }
+    }
+
+    /// Its parent never asks for its end; PostgreSQL itself would take the zombie for a running server.
+    @Test(.keepsEvidence) func aZombieIsDead() throws {
+        try LocalServerFixture.with { fixture in
+            let program = fixture.launch.installation.tool("postgres")
+            let command = "'\(program)' -D '\(fixture.cluster.data)' & exec sleep 600"
+            let parent = try TestCommand("/bin/sh", ["-c", command]).start()
+            defer {
+                parent.signal(SIGKILL)
+                _ = try? parent.wait(deadline: 10)
+            }
+            try eventually("ready") { PostgresServer.find(dataDirectory: fixture.cluster.data)?.status == .ready }
+            let server = try #require(PostgresServer.find(dataDirectory: fixture.cluster.data))
+            kill(server.pid, SIGKILL)
+            try eventually("a zombie") { ProcessStat.read(server.pid)?.isDead == true }
+            #expect(kill(server.pid, 0) == 0)
+            #expect(!server.isAlive)
+            #expect(server.waitForExit(timeoutSeconds: 1))
+            #expect(PostgresServer.find(dataDirectory: fixture.cluster.data) == nil)
+            let again = try fixture.started()
+            #expect(try fixture.connect(again).value("SELECT 1") == "1")
+            #expect(ProcessStat.read(server.pid)?.isDead == true, "it was a zombie all the time")
+            try again.stop(.immediate, timeoutSeconds: 30)
+        }
+    }
+
+    /// As in a supervisor, which starts a server and later looks for it.
+    @Test(.keepsEvidence) func aServerThatNobodyHoldsIsReaped() throws {
+        try LocalServerFixture.with { fixture in
+            let pid = try fixture.started().pid
+            kill(pid, SIGKILL)
+            try eventually("reaped by looking for it") {
+                PostgresServer.find(dataDirectory: fixture.cluster.data) == nil && ProcessIdentity.of(pid) == nil
+            }
         }
     }
 
