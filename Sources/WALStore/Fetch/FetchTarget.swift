@@ -11,7 +11,7 @@ final class FetchTarget {
     /// Nil for a file without a name.
     private var temporary: String?
 
-    /// O_TMPFILE, which Swift's Glibc lacks: `__O_TMPFILE | O_DIRECTORY` (asm-generic/fcntl.h, the same on x86 and ARM).
+    /// O_TMPFILE, which Swift's Glibc lacks: `__O_TMPFILE | O_DIRECTORY` (asm-generic/fcntl.h).
     private static let nameless: Int32 = 0o20_000_000 | O_DIRECTORY
 
     init(_ path: String) throws(SystemError) {

@@ -16,7 +16,7 @@ final class FetchWait {
     }
 
     private static let promoteFile = "promote"
-    /// How often to look where nothing tells of changes: the filesystem does not, or all of the user's watches are taken.
+    /// How often to look where nothing tells of changes: some filesystems do not, and watches are limited.
     private let lookMilliseconds: Int32
     private let watch: FileWatch?
     private let archive: String

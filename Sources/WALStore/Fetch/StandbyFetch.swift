@@ -3,7 +3,7 @@ import WALFormat
 
 /// The standby's form of a fetch: waits a little for what comes next, and stands still where it must.
 ///
-/// Trouble is answered like "not there", slowly: the standby goes on asking, and the hold file says why it gets nothing.
+/// Trouble is answered like "not there", slowly: the standby asks again, and the hold file says why it gets nothing.
 struct StandbyFetch {
     let fetch: SegmentFetch
 
@@ -121,7 +121,7 @@ struct StandbyFetch {
     /// Waits out the time, so that a standby that cannot go on asks seldom; ends early where waiting would hold it up.
     private func sitOut(_ deadline: Deadline) {
         let wait = FetchWait(archive: fetch.request.archive)
-        // A server that is promoted reads the segment with its last record again: it must be news then, and given at once.
+        // A server that is promoted reads the segment with its last record again: it is news then, and given at once.
         if let wake = try? wait.next(until: deadline, archiveMatters: false), wake == .promoted {
             fetch.releaseHold()
         }
