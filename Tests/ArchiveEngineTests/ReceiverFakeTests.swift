@@ -328,7 +328,7 @@ struct ReceiverFakeTests {
             whole,
             stream: { session in
                 try session.send(whole, to: cut)
-                while !goOn.withLock({ $0 }) { usleep(2000) }
+                try eventually("the rest is asked for") { goOn.withLock { $0 } }
                 try session.serve(whole)
             }
         ) { upstream, receiver in
