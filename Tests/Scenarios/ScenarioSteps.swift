@@ -59,7 +59,7 @@ extension TestArchive {
     var guardians: [SeenProcess] { processes { $0.isOurProgram && $0.startsAgain } }
 
     var receivers: [SeenProcess] {
-        processes { $0.isOurProgram && $0.arguments.starts(with: ["wal_archive", "run"], after: 1) }
+        processes { $0.isOurProgram && $0.arguments.starts(with: ["wal_archive", "receive"], after: 1) }
     }
 
     /// The standby's postmaster, by its own pid file.
