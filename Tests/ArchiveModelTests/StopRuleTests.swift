@@ -57,6 +57,27 @@ struct StopRuleTests {
         #expect(rule.stop == LSN(1100))
     }
 
+    @Test("files that a later commit removes are still there: recovery to a time ends before their removal")
+    func fileWork() {
+        let drop = WALEvent.databaseDrop(database: 7, tablespaces: [1663])
+        let create = WALEvent.tablespaceCreate(oid: 8, path: "/elsewhere")
+        let time = Target.time(PostgresTime(rawValue: 6_000_000))
+        let dropped = Self.run(
+            time,
+            [.commit(Self.end(5_000_000, 1)), nil, drop, nil, .commit(Self.end(8_000_000, 2))]
+        )
+        #expect(dropped.stop == LSN(1200))
+        let created = Self.run(time, [.commit(Self.end(5_000_000, 1)), create, .commit(Self.end(8_000_000, 2))])
+        #expect(created.stop == LSN(1100))
+        #expect(created.tablespace == nil)
+        // A commit that is wanted comes after it: then there is no way around it.
+        let between = Self.run(time, [create, .commit(Self.end(5_000_000, 1)), .commit(Self.end(8_000_000, 2))])
+        #expect(between.stop == LSN(1200))
+        #expect(between.tablespace?.path == "/elsewhere")
+        // A position means what it says.
+        #expect(Self.run(.lsn(LSN(1300)), [drop, nil, nil, nil]).stop == LSN(1300))
+    }
+
     @Test("a clock that steps back is noticed, and the first later record still ends it")
     func steppingClock() {
         let rule = Self.run(

@@ -94,13 +94,13 @@ struct IsolationScenarios {
                 """
             )
             try archive.replayEverything()
-            _ = try archive.takeSnapshot()
+            let snapshot = try archive.takeSnapshot().name
             try archive.upstream.sql("alter subscription sub disable")
             try eventually("the slot is idle") {
                 try archive.upstream.sql("select active from pg_replication_slots where slot_name = 'sub'") == "f"
             }
             let copies = try FileManager.default.contentsOfDirectory(atPath: archive.upstream.copies)
-            try archive.pgarchive("clone", "create", "twin", "--latest", "--start")
+            try archive.pgarchive("clone", "create", snapshot, "twin", "--start")
             try #expect(archive.query("twin", "select subenabled from pg_subscription") == "t")
             _ = try archive.query("twin", "select pg_switch_wal()")
             for _ in 0..<5 {

@@ -70,4 +70,28 @@ struct OracleTargetScenarios {
             try archive.finish()
         }
     }
+
+    /// DROP DATABASE removes the files before its commit; a clone at a time before the commit has them all the same.
+    @Test func aDroppedDatabaseIsBack() throws {
+        try TestArchive.with(TestArchive.Options()) { archive in
+            try archive.upstream.sql("create database shop")
+            try archive.upstream.sql("create table orders as select generate_series(1, 500) as n", database: "shop")
+            try archive.replayEverything()
+            _ = try archive.takeSnapshot()
+            let moment = try archive.upstream.sql("select to_char(clock_timestamp(), 'YYYY-MM-DD HH24:MI:SS.US+00')")
+            try archive.upstream.sql("drop database shop")
+            try archive.replayEverything()
+            try archive.pgarchive("clone", "create", "before", "--at", moment, "--start")
+            let count = try archive.pgarchive(
+                "clone",
+                "psql",
+                "before",
+                "shop",
+                "-XAtqc",
+                "select count(*) from orders"
+            ).text
+            #expect(count == "500")
+            try archive.finish()
+        }
+    }
 }

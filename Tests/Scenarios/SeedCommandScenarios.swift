@@ -129,15 +129,26 @@ struct SeedCommandScenarios {
     }
 
     /// The stanza goes into the crontab of whoever calls, disabled; a stand-in shows what is put there.
-    @Test func initCronOffersTheJobs() throws {
+    @Test(.enabled(if: TestEnvironment.canMount, TestEnvironment.noMount))
+    func initCronOffersTheJobs() throws {
         try TestArchive.with(TestArchive.Options()) { archive in
-            let programs = try archive.directory.subdirectory("bin", mode: 0o755)
-            let table = "\(programs)/table"
+            let programs = try archive.directory.subdirectory("sbin", mode: 0o755)
+            let work = try archive.directory.subdirectory("work", mode: 0o755)
+            let table = "\(archive.directory.path)/table"
             try SpoiltFile.write("# mine\n", to: table)
             let script = "#!/bin/sh\nif [ \"$1\" = -l ]; then cat '\(table)'; else cat > '\(table)'; fi\n"
             try SpoiltFile.write(script, to: "\(programs)/crontab")
             try TestCommand("/bin/chmod", ["755", "\(programs)/crontab"]).succeed()
-            try archive.pgarchive.setting("PATH", "\(programs):/usr/bin:/bin")("container", "init-cron")
+            // A mount namespace in which crontab is ours; nobody else sees it.
+            let overlay = "mount -t overlay -o lowerdir=/usr/sbin,upperdir=\(programs),workdir=\(work) none /usr/sbin"
+            let program = try BuiltPrograms.pgarchive()
+            var command = TestCommand(
+                "/usr/bin/unshare",
+                ["-m", "/bin/sh", "-c", "\(overlay) && exec '\(program)' container init-cron"],
+                environment: archive.pgarchive.environment
+            )
+            command.user = .caller
+            try command.succeed()
             let lines = try String(contentsOfFile: table, encoding: .utf8).split(separator: "\n")
             #expect(lines.first == "# mine")
             for job in ["compress-wal-archive", "expire-and-create-snapshot"] {

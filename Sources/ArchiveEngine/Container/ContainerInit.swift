@@ -257,7 +257,12 @@ package struct ContainerInit: Sendable {
             }
         } catch {
             try interruption.check()
-            throw error
+            throw ArchiveError(
+                .failed,
+                error.message,
+                hint: error.hint ?? "mend that, and run init again; nothing is left of this one",
+                details: error.log
+            )
         }
         try StandbyTree.relinkTablespaces(tree)
         try StandbyTree.requireContained(tree)

@@ -131,14 +131,21 @@ package struct ContainerPurge: Sendable {
     private func dropSlot() -> String? {
         guard let text = slotName, let slot = SlotName(text) else { return nil }
         let later = "if it still exists: SELECT pg_drop_replication_slot('\(text)');"
-        guard let replication, let connection = try? ConnectionString(replication) else {
+        let connections = ([replication] + [container?.settings.upstream ?? fallback.upstream])
+            .compactMap { $0 }.filter { !$0.isEmpty }.compactMap { try? ConnectionString($0) }
+        guard !connections.isEmpty else {
             return "the slot '\(text)' was not dropped, since no connection to the upstream is known; \(later)"
         }
-        do {
-            try UpstreamSlots.drop(connection, slot)
-            return nil
-        } catch {
-            return "the slot '\(text)' was not dropped: \(error.message); \(later)"
+        var failure = ""
+        for connection in connections {
+            do {
+                try UpstreamSlots.drop(connection, slot)
+                return nil
+            } catch {
+                // The role of the other connection may still have the right to.
+                if failure.isEmpty { failure = error.message }
+            }
         }
+        return "the slot '\(text)' was not dropped: \(failure); \(later)"
     }
 }

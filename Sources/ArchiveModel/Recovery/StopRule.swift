@@ -4,6 +4,9 @@ package import WALFormat
 ///
 /// The rules are PostgreSQL's (`recoveryStopsBefore`, xlogrecovery.c): a time is compared with commit and abort
 /// records only, and recovery ends before the first of them that is later.
+///
+/// One thing is done better: dropping a database or a tablespace removes its files before the commit that makes it
+/// known. Where such a record comes after the last commit wanted, recovery to a time ends before it already.
 package struct StopRule: Sendable {
     package let target: Target
     /// The end of the last record that belongs to the target.
@@ -19,6 +22,8 @@ package struct StopRule: Sendable {
     /// A record that would make a server leave its directory when replayed.
     package private(set) var tablespace: (path: String, start: LSN)?
     package private(set) var isSettled = false
+    /// Where recovery could end before the first work on whole directories since the last commit.
+    private var beforeFileWork: LSN?
 
     /// - Parameter start: the position at which reading begins, a record's start.
     package init(target: Target, start: LSN) {
@@ -45,6 +50,7 @@ package struct StopRule: Sendable {
         switch event {
         case .commit(let transaction):
             guard includes(transaction.time, record) else { return false }
+            beforeFileWork = nil
             lastCommit = (transaction.time, transaction.transactionID)
         case .abort(let transaction):
             return includes(transaction.time, record)
@@ -57,8 +63,11 @@ package struct StopRule: Sendable {
                 maxLocksPerTransaction: change.maxLocksPerTransaction
             )
             parameters = parameters.map { $0.raised(to: values) } ?? values
-        case .tablespaceCreate(_, let path) where !path.isEmpty && tablespace == nil:
-            tablespace = (path, record.start)
+        case .tablespaceCreate(_, let path):
+            if !path.isEmpty, tablespace == nil { tablespace = (path, record.start) }
+            beforeFileWork = beforeFileWork ?? stop
+        case .tablespaceDrop, .databaseDrop:
+            beforeFileWork = beforeFileWork ?? stop
         default:
             break
         }
@@ -70,8 +79,15 @@ package struct StopRule: Sendable {
         newestTime = max(newestTime ?? time, time)
         if case .time(let wanted) = target, time > wanted {
             firstLeftOut = (time, record.start)
+            leaveOutFileWork()
             return false
         }
         return true
+    }
+
+    private mutating func leaveOutFileWork() {
+        guard let earlier = beforeFileWork else { return }
+        stop = earlier
+        if let found = tablespace, found.start >= earlier { tablespace = nil }
     }
 }

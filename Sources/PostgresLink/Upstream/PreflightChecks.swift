@@ -95,7 +95,8 @@ struct PreflightChecks {
 
     private func slotFinding() -> Finding? {
         guard let slot = reading.slot else { return nil }
-        if preflight.slotMayExist, slot.isPhysical, !slot.isActive { return nil }
+        // The slot of an init that was killed: its receiver may still run, and is ended before the slot is dropped.
+        if preflight.slotMayExist, slot.isPhysical { return nil }
         let kind = slot.isPhysical ? "physical" : "logical"
         if slot.isActive {
             return .refusal(
