@@ -66,7 +66,12 @@ struct StopRuleTests {
             time,
             [.commit(Self.end(5_000_000, 1)), nil, drop, nil, .commit(Self.end(8_000_000, 2))]
         )
-        #expect(dropped.stop == LSN(1200))
+        #expect(dropped.stop == LSN(1100))
+        // Where a server is consistent only later, it ends there.
+        var late = StopRule(target: time, start: LSN(1000), floor: LSN(1150))
+        let events = [.commit(Self.end(5_000_000, 1)), nil, drop, nil, .commit(Self.end(8_000_000, 2))]
+        for (index, event) in events.enumerated() where !late.visit(Self.record(UInt64(index)), event: event) { break }
+        #expect(late.stop == LSN(1200))
         let created = Self.run(time, [.commit(Self.end(5_000_000, 1)), create, .commit(Self.end(8_000_000, 2))])
         #expect(created.stop == LSN(1100))
         #expect(created.tablespace == nil)

@@ -82,11 +82,12 @@ struct InitScenarios {
     }
 
     /// A socket path is noticed where it can still be changed: at init.
-    @Test func aPathTooLongForSockets() throws {
+    @Test(arguments: [(String(repeating: "h", count: 80), "107"), ("a,b", "comma")])
+    func aPathThatNoSocketCanHave(_ home: String, _ mentions: String) throws {
         var options = TestArchive.Options()
-        options.homeName = String(repeating: "h", count: 80)
+        options.homeName = home
         try TestArchive.with(options, initialise: false) { archive in
-            expectRefusal(try archive.pgarchive.run(archive.initArguments), mentions: "107")
+            expectRefusal(try archive.pgarchive.run(archive.initArguments), mentions: mentions)
             try expectNothingLeft(archive)
         }
     }
@@ -129,6 +130,7 @@ struct InitScenarios {
             try archive.pgarchive("container", "status")
             try archive.switchAndReceive()
             try archive.finish()
+            try archive.upstream.start()
             try kill(archive.slowInit())
             try archive.pgarchive("container", "purge", "--force")
             try expectNothingLeft(archive)

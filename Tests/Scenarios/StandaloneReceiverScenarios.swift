@@ -62,7 +62,7 @@ struct StandaloneReceiverScenarios {
                 try #expect(receiver.wait(deadline: 30).status == 0)
                 // A slot in use by another, a slot that is not there: said, not retried for ever with -n.
                 let missing = try Self.receiver(upstream, target, ["-n"], slot: "nosuch").wait(deadline: 30)
-                expectRefusal(missing, mentions: "nosuch")
+                #expect(missing.status != 0 && missing.error.contains("\"nosuch\""), "\(missing)")
             }
         }
     }

@@ -19,7 +19,7 @@ struct SurroundingsScenarios {
     }
 
     static let settings: [Setting] = [
-        Setting(testDescription: "a path with spaces and quotes", homeName: "it's my home, ü"),
+        Setting(testDescription: "a path with spaces and quotes", homeName: "it's 100%p \"my\" home $ü"),
         Setting(testDescription: "umask 000", umask: "000"),
         Setting(testDescription: "umask 777", umask: "777"),
         Setting(

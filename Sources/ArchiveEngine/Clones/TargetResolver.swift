@@ -94,7 +94,7 @@ package struct TargetResolver: Sendable {
     {
         let effective: Target
         if case .snapshotItself = target { effective = .lsn(snapshot.replayed) } else { effective = target }
-        var rule = StopRule(target: effective, start: snapshot.redo)
+        var rule = StopRule(target: effective, start: snapshot.redo, floor: snapshot.consistent)
         let walk = WALWalk(container.walDirectory, expectation: container.expectation)
         let end = try walk.records(from: snapshot.redo, along: path) { record, _, body, major in
             let event = body.isEmpty ? nil : WALEvent.decode(record, body: body, major: major)

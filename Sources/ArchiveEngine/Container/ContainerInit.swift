@@ -73,6 +73,8 @@ package struct ContainerInit: Sendable {
             try InitUndo(paths: paths, replication: replication, slot: slot, dropsSlot: facts.slot != nil).run()
         }
         let undo = InitUndo(paths: paths, replication: replication, slot: slot, dropsSlot: true)
+        let lock = try takePlace()
+        defer { lock.release() }
         do {
             let container = try lay(facts)
             progress.step("creating slot '\(slot)', and receiving WAL from it")
@@ -93,15 +95,36 @@ package struct ContainerInit: Sendable {
 
     // MARK: - Before anything is changed
 
+    /// Makes the directory, for this init alone.
+    private func takePlace() throws -> HeldLock {
+        try FileTree.makeDirectory(options.root, mode: 0o700, parents: true)
+        return try HeldLock.acquire(paths.initLock, description: "container init")
+    }
+
+    /// One that was interrupted a moment ago may still be undoing what it did.
+    private func waitForAnotherInit() throws {
+        let deadline = SystemClock.monotonicSeconds() + 15
+        while let holder = try HeldLock.isHeld(paths.initLock) {
+            guard SystemClock.monotonicSeconds() < deadline else {
+                throw ArchiveError(
+                    .conflict,
+                    "an init is at work in '\(options.root)': process \(holder.pid)",
+                    hint: "wait until it has ended"
+                )
+            }
+            try interruption.pause(milliseconds: 50)
+        }
+    }
+
     private func checkPlace() throws {
-        guard SocketDirectory.isShortEnough(paths.socketDirectory) else {
+        if let objection = SocketDirectory.objection(to: paths.socketDirectory) {
             throw ArchiveError(
                 .usage,
-                "the path '\(options.root)' is too long: a Unix socket's path has at most "
-                    + "\(SocketDirectory.pathLimitBytes) bytes, and the servers' sockets would lie in '\(paths.socketDirectory)'",
-                hint: "choose a shorter directory; a symbolic link does not help"
+                "no container can be in '\(options.root)': \(objection)",
+                hint: "choose another directory, a shorter one and without a comma; a symbolic link does not help"
             )
         }
+        try waitForAnotherInit()
         guard FileTree.exists(options.root) else { return }
         guard !FileTree.exists(paths.identity) || FileTree.exists(paths.initMark) else {
             throw ArchiveError(
@@ -110,7 +133,8 @@ package struct ContainerInit: Sendable {
                 hint: "choose another name, or 'pgarchive container purge' it first"
             )
         }
-        if try InitMark.read(paths) == nil, try !FileTree.list(options.root).isEmpty {
+        let contents = try FileTree.list(options.root).filter { "\(options.root)/\($0)" != paths.initLock }
+        if try InitMark.read(paths) == nil, !contents.isEmpty {
             throw ArchiveError(
                 .conflict,
                 "'\(options.root)' is not empty",
@@ -164,15 +188,7 @@ package struct ContainerInit: Sendable {
     // MARK: - The container
 
     private func lay(_ facts: UpstreamFacts) throws -> Container {
-        let made = !FileTree.exists(options.root)
-        try FileTree.makeDirectory(options.root, mode: 0o700, parents: true)
-        let driver: any StorageDriver
-        do {
-            driver = try chooseDriver()
-        } catch {
-            if made { try? FileTree.removeTree(options.root) }
-            throw error
-        }
+        let driver = try chooseDriver()
         try JSONFile.replace(paths.initMark, with: InitMark(slot: options.slot))
         for directory in [paths.walArchive, paths.snapshots, paths.clones, paths.log, paths.run] {
             try FileTree.makeDirectory(directory, mode: 0o700)
@@ -289,6 +305,7 @@ package struct ContainerInit: Sendable {
         try FaultPoint.pass("init.beforeDone")
         _ = try SupervisorStart(container).start(parts: Part.allCases)
         try DurableFile.remove(paths.initMark)
+        try FileTree.removeFile(paths.initLock)
     }
 }
 

@@ -123,6 +123,8 @@ package struct PrivilegedSetup: Sendable {
                 standardOutput: .inherit,
                 standardError: .inherit,
                 user: SpawnUser(owner),
+                // This process may be killed, too: the other one then cleans up after itself.
+                parentDeathSignal: SIGTERM,
                 umask: 0o077
             )
         )

@@ -12,6 +12,7 @@ package struct ContainerPaths: Hashable, Sendable {
     package var identity: String { "\(root)/container.json" }
     /// There while `container init` has not ended.
     package var initMark: String { "\(root)/initialising.json" }
+    package var initLock: String { "\(root)/initialising.lock" }
     package var settings: String { "\(root)/pgarchive.toml" }
 
     package var walArchive: String { "\(root)/wal_archive" }

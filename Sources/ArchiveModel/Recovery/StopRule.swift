@@ -22,13 +22,20 @@ package struct StopRule: Sendable {
     /// A record that would make a server leave its directory when replayed.
     package private(set) var tablespace: (path: String, start: LSN)?
     package private(set) var isSettled = false
-    /// Where recovery could end before the first work on whole directories since the last commit.
-    private var beforeFileWork: LSN?
+    /// Where recovery can end without losing the end of a transaction: after the last of them, or at `floor`.
+    private var quietStop: LSN
+    /// Work on whole directories was met after `quietStop`.
+    private var hasFileWork = false
+    private let floor: LSN
 
-    /// - Parameter start: the position at which reading begins, a record's start.
-    package init(target: Target, start: LSN) {
+    /// - Parameters:
+    ///   - start: the position at which reading begins, a record's start.
+    ///   - floor: where a server that recovers is consistent; recovery cannot end before it.
+    package init(target: Target, start: LSN, floor: LSN = .invalid) {
         self.target = target
         self.stop = start
+        self.quietStop = start
+        self.floor = floor
     }
 
     /// Takes the next record; returns false when the target's end has been found.
@@ -43,6 +50,10 @@ package struct StopRule: Sendable {
             return false
         }
         stop = record.end
+        if quietStop < floor || event?.endsTransaction == true {
+            quietStop = stop
+            hasFileWork = false
+        }
         return true
     }
 
@@ -50,7 +61,6 @@ package struct StopRule: Sendable {
         switch event {
         case .commit(let transaction):
             guard includes(transaction.time, record) else { return false }
-            beforeFileWork = nil
             lastCommit = (transaction.time, transaction.transactionID)
         case .abort(let transaction):
             return includes(transaction.time, record)
@@ -65,9 +75,9 @@ package struct StopRule: Sendable {
             parameters = parameters.map { $0.raised(to: values) } ?? values
         case .tablespaceCreate(_, let path):
             if !path.isEmpty, tablespace == nil { tablespace = (path, record.start) }
-            beforeFileWork = beforeFileWork ?? stop
+            hasFileWork = true
         case .tablespaceDrop, .databaseDrop:
-            beforeFileWork = beforeFileWork ?? stop
+            hasFileWork = true
         default:
             break
         }
@@ -85,9 +95,20 @@ package struct StopRule: Sendable {
         return true
     }
 
+    /// PostgreSQL marks the database in pg_database before it removes the files, outside of any transaction: so the
+    /// end is put before all that follows the last end of a transaction, none of which can be seen.
     private mutating func leaveOutFileWork() {
-        guard let earlier = beforeFileWork else { return }
-        stop = earlier
-        if let found = tablespace, found.start >= earlier { tablespace = nil }
+        guard hasFileWork else { return }
+        stop = quietStop
+        if let found = tablespace, found.start >= quietStop { tablespace = nil }
+    }
+}
+
+extension WALEvent {
+    fileprivate var endsTransaction: Bool {
+        switch self {
+        case .commit, .abort, .prepare: true
+        default: false
+        }
     }
 }
