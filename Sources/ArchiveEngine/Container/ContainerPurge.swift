@@ -61,6 +61,7 @@ package struct ContainerPurge: Sendable {
     private var isHalfMade: Bool { FileTree.exists(paths.initMark) }
 
     private func running(clones: [String]) throws -> [String] {
+        if let holder = try HeldLock.isHeld(paths.initLock) { return ["container init (process \(holder.pid))"] }
         if isHalfMade { return [] }
         var found: [String] = []
         if let holder = try HeldLock.isHeld(paths.supervisorLock) { found.append("supervisor (process \(holder.pid))") }

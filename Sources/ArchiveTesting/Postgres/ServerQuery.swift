@@ -8,7 +8,9 @@ package enum ServerQuery {
         database: String = "postgres",
         user: String = "postgres"
     ) throws -> String {
-        let place = "host='\(host)' port=\(port) user=\(user) dbname=\(database)"
+        // In a connection string, quotes and backslashes are escaped by a backslash.
+        let quoted = host.replacing("\\", with: "\\\\").replacing("'", with: "\\'")
+        let place = "host='\(quoted)' port=\(port) user=\(user) dbname=\(database)"
         return try TestCommand("\(bin)/psql", ["-XAtq", "-v", "ON_ERROR_STOP=1", "-d", place, "-f", "-"])
             .succeed(input: text).text
     }
