@@ -1,3 +1,4 @@
+import ArchiveModel
 import ArgumentParser
 import Glibc
 
@@ -27,7 +28,7 @@ struct PgArchive: ParsableCommand {
             7 conflict, 8 upstream unreachable, 9 verification failed, 10 findings. \
             'status' exits 0 or 1.
             """,
-        version: Version.text,
+        version: "pgarchive \(ProgramVersion.text)",
         subcommands: [
             ContainerNounCommand.self, WALArchiveCommand.self, StandbyCommand.self, SnapshotCommand.self,
             CloneCommand.self, CronCommand.self, BashCompletionCommand.self,
@@ -37,10 +38,4 @@ struct PgArchive: ParsableCommand {
     static func main() {
         Glibc.exit(Session.run(Array(CommandLine.arguments.dropFirst())))
     }
-}
-
-/// What this program calls itself.
-enum Version {
-    static let number = "0.1.0"
-    static let text = "pgarchive \(number)"
 }

@@ -1,3 +1,4 @@
+import ArchiveModel
 import ArchiveTesting
 import Foundation
 import Testing
@@ -34,7 +35,7 @@ struct ProgramTests {
 
     @Test func theVersionAndTheHelpGoToStandardOutput() throws {
         let version = try run(["--version"])
-        #expect(version.status == 0 && version.output == "pgarchive \(Version.number)\n" && version.error.isEmpty)
+        #expect(version.status == 0 && version.output == "pgarchive \(ProgramVersion.text)\n" && version.error.isEmpty)
         for words in [["--help"], ["help"], ["clone", "--help"], ["help", "clone", "create"], []] {
             let help = try run(words)
             #expect(help.status == 0 && help.output.contains("USAGE:") && help.error.isEmpty, "\(help)")
