@@ -23,8 +23,8 @@ enum HelpText {
         EXIT STATUS
           0    served
           1    not there: the end of the archive; with --wait also any trouble, since a standby asks again
-          2    not a name that PostgreSQL asks for
-          200  trouble, or wrong options: recovery must not go on as if the archive ended here
+          2    with --wait: not a name that PostgreSQL asks for
+          200  trouble, a wrong name, command or option: recovery must not go on as if the archive ended here
 
         EXAMPLE
           restore_command = '/usr/local/bin/pgarchive-wal fetch --archive /var/lib/pgarchive/prod/wal_archive "%f" "%p"'

@@ -13,26 +13,27 @@ enum WALHelper {
     }
 
     private static func run(_ arguments: [String]) -> Int32 {
-        switch arguments.first {
-        case "fetch":
+        if arguments.first == "fetch" {
             return fetch(Array(arguments.dropFirst()))
+        }
+        // With anything else beside it, it may be a restore_command, which must not end with success.
+        switch arguments.count == 1 ? arguments.first : nil {
         case "--version", "version":
             say("pgarchive-wal \(ProgramVersion.text)", to: 1)
             return 0
         case "--help", "-h", "help":
             say(HelpText.text, to: 1)
             return 0
-        case let word?:
-            say("error: '\(word)' is not a command of pgarchive-wal\nhint: see pgarchive-wal --help", to: 2)
-            return 2
-        case nil:
-            say("error: no command given\nhint: see pgarchive-wal --help", to: 2)
-            return 2
+        default:
+            let text = arguments.isEmpty ? "no command given" : "'\(arguments[0])' is not a command of pgarchive-wal"
+            say("error: \(text)\nhint: see pgarchive-wal --help", to: 2)
+            // A restore_command with a mistake in it must not look like the end of the archive.
+            return FetchOutcome.abortStatus
         }
     }
 
     private static func fetch(_ arguments: [String]) -> Int32 {
-        if arguments.contains("--help") || arguments.contains("-h") {
+        if arguments == ["--help"] || arguments == ["-h"] {
             say(HelpText.text, to: 1)
             return 0
         }
@@ -41,11 +42,10 @@ enum WALHelper {
             request = try FetchArguments.parse(arguments)
         } catch {
             say("error: \(error.text)\nhint: see pgarchive-wal --help", to: 2)
-            // A wrong restore_command must not look like the end of the archive.
             return FetchOutcome.abortStatus
         }
         let outcome = SegmentFetch(request).run { say($0, to: 2) }
-        if case .badName(let text) = outcome { say("error: \(text)", to: 2) }
+        if case .badName(let text, _) = outcome { say("error: \(text)", to: 2) }
         return outcome.exitStatus
     }
 

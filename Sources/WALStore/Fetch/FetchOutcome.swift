@@ -5,7 +5,7 @@ package enum FetchOutcome: Hashable, Sendable {
     /// There is no such file, or not for this caller: the end of the archive.
     case notThere(String)
     /// Not a name that PostgreSQL asks for; nothing was touched.
-    case badName(String)
+    case badName(String, mustAbort: Bool)
     /// For the standby, which asks again: no more than "not there". For all others the end of recovery.
     case trouble(FetchTrouble, mustAbort: Bool)
 
@@ -17,7 +17,7 @@ package enum FetchOutcome: Hashable, Sendable {
         switch self {
         case .served: 0
         case .notThere: 1
-        case .badName: 2
+        case .badName(_, let mustAbort): mustAbort ? Self.abortStatus : 2
         case .trouble(_, let mustAbort): mustAbort ? Self.abortStatus : 1
         }
     }

@@ -25,7 +25,10 @@ package struct SegmentFetch {
     package func run(report: (String) -> Void) -> FetchOutcome {
         switch plan {
         case .badName:
-            return .badName("'\(request.name)' is not the name of a WAL segment or timeline history")
+            return .badName(
+                "'\(request.name)' is not the name of a WAL segment or timeline history",
+                mustAbort: !request.waits
+            )
         case .refused(let reason):
             markEnd()
             return .notThere(reason)
