@@ -191,6 +191,72 @@ struct StandbyFetchTests {
         }
     }
 
+    @Test func whatWasMissingIsTakenAsSoonAsItIsThere() throws {
+        try with { copy in
+            let segments = try copy.archive.list().segments
+            let hole = segments[segments.count - 3].name
+            let aside = "\(copy.directory.path)/aside"
+            try TestCommand("/bin/mv", [copy.file(hole.description), aside]).succeed()
+            let waiting = try command(copy, hole).start()
+            try eventually("it is said") { hold(copy) != nil }
+            try eventually("it waits") { isWaiting(waiting) }
+            var status: Int32?
+            let seconds = try measured {
+                rename(aside, copy.file(hole.description))
+                status = try waiting.wait(deadline: 10).status
+            }
+            #expect(status == 1)
+            #expect(seconds < 1)
+            #expect(try command(copy, hole).run().status == 0)
+        }
+    }
+
+    @Test func aHoldThatHasPassedIsTakenBackAlsoWhereNothingIsServed() throws {
+        try with { copy in
+            try SpoiltFile.write("{}", to: "\(copy.directory.path)/data/hold")
+            let waiting = try command(copy, next(copy)).start()
+            try eventually("nothing is held") {
+                !FileManager.default.fileExists(atPath: "\(copy.directory.path)/data/hold")
+            }
+            #expect(try waiting.wait(deadline: 10).status == 1)
+        }
+    }
+
+    @Test func aTimelineThatCannotBeReachedIsSaidSlowly() throws {
+        try with { copy in
+            let name = try next(copy)
+            let start = try #require(name.start(size: copy.original.size))
+            try copy.arrive(TimelineID(3), forkingAt: start.advanced(by: 64))
+            let result = try command(copy, name).run()
+            #expect(result.status == 1)
+            #expect(result.seconds > 4.5)
+            #expect((hold(copy)?["text"] as? String)?.contains("00000002.history") == true)
+            // What completes the path ends the wait.
+            let waiting = try command(copy, name).start()
+            try eventually("it waits") { isWaiting(waiting) }
+            let seconds = try measured {
+                try copy.arrive(TimelineID(2), forkingAt: start.advanced(by: 64))
+                _ = try waiting.wait(deadline: 10)
+            }
+            #expect(seconds < 1)
+            #expect(try command(copy, name).run().seconds < 2)
+        }
+    }
+
+    @Test func aHoldFileThatCannotBeWrittenDoesNotServeAgainAndAgain() throws {
+        try with { copy in
+            let name = copy.original.name(of: copy.original.tablespace.start)
+            var request = copy.request(name)
+            request.waits = true
+            request.holdFile = "\(copy.directory.path)/nowhere/hold"
+            #expect(copy.fetch(request).outcome == .served)
+            #expect(rename(copy.target, "\(copy.directory.path)/data/pg_wal/\(name)") == 0)
+            let (outcome, said) = copy.fetch(request)
+            #expect(outcome.exitStatus == 1)
+            #expect(said.first?.contains("tablespace") == true)
+        }
+    }
+
     @Test func anArchiveThatIsNotThereIsSaid() throws {
         try with { copy in
             let name = try next(copy)

@@ -47,8 +47,41 @@ struct TablespaceAcrossSegmentsTests {
                 #expect(trouble.tablespace?.path == place)
                 #expect(!FileManager.default.fileExists(atPath: request.target))
                 #expect(FileManager.default.fileExists(atPath: "\(directory.path)/hold"))
+                if form == .plain { try checkOtherPlaces(of: first, second, record, archive, request) }
             }
         }
+    }
+
+    /// The same where the first segment is still partial, of the parent's timeline, damaged, or away.
+    private func checkOtherPlaces(
+        of first: SegmentName,
+        _ second: SegmentName,
+        _ record: WALRecord,
+        _ archive: WALDirectory,
+        _ request: FetchRequest
+    ) throws {
+        func kind(_ name: SegmentName) -> FetchTrouble.Kind? {
+            var request = request
+            request.name = name.description
+            guard case .trouble(let trouble, _) = SegmentFetch(request).run(report: { _ in }) else { return nil }
+            return trouble.kind
+        }
+        func path(_ name: some CustomStringConvertible) -> String { "\(archive.path)/\(name)" }
+        rename(path(first), path("\(first).partial"))
+        #expect(kind(second) == .tablespace)
+        rename(path("\(first).partial"), path(first))
+        let child = SegmentName(timeline: TimelineID(2), containing: record.end, size: archive.segmentSize)
+        try archive.storeHistory(TimelineID(2), text: "1\t\(record.end)\tno recovery target specified\n")
+        try TestCommand("/bin/cp", [path(second), path(child)]).succeed()
+        #expect(kind(child) == .tablespace)
+        let bytes = try Data(contentsOf: URL(fileURLWithPath: path(first)))
+        var damaged = bytes
+        damaged.resetBytes(in: (damaged.count - 8192)...)
+        try SpoiltFile.write(damaged, to: path(first))
+        #expect(kind(child) == .corrupt)
+        // Then replay begins behind it.
+        unlink(path(first))
+        #expect(kind(child) == nil)
     }
 
     /// Writes WAL until the record of a CREATE TABLESPACE lies across the border of two segments.

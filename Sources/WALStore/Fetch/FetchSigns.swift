@@ -5,16 +5,23 @@ import WALFormat
 
 /// What a fetch leaves for others to see: the hold file of a standby, the end file of a clone.
 extension SegmentFetch {
+    /// What the hold file said before.
+    enum HoldNote {
+        /// Something else, or nothing.
+        case news
+        case known
+        /// Nobody knows: there is no hold file, or it cannot be written.
+        case unwritten
+    }
+
     /// Writes the hold file, if there is to be one and it does not say so already.
-    ///
-    /// - Returns: whether this is news.
-    func hold(_ trouble: FetchTrouble) -> Bool {
-        guard let path = request.holdFile else { return true }
+    func hold(_ trouble: FetchTrouble) -> HoldNote {
+        guard let path = request.holdFile else { return .unwritten }
         // The server's process is part of it: after a restart everything is news.
         let text = trouble.json(process: getsid(0))
-        if (try? FileTree.readText(path, limit: 64 << 10)) == text { return false }
-        try? DurableFile.replace(path, text: text)
-        return true
+        if (try? FileTree.readText(path, limit: 64 << 10)) == text { return .known }
+        do { try DurableFile.replace(path, text: text) } catch { return .unwritten }
+        return .news
     }
 
     /// Nothing is held any more.

@@ -60,7 +60,7 @@ struct SegmentDelivery {
             timeline: segment.name.timeline
         )
         let open = try SegmentTail(directory: directory, expectation: expectation)
-            .openRecord(before: segment, header: reader.header, readsCompressed: guardsTablespaces)
+            .openRecord(before: segment, header: reader.header, guardsTablespaces: guardsTablespaces)
         return Inspection(
             scanner: open
                 ?? SegmentScanner(

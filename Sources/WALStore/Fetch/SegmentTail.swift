@@ -13,48 +13,66 @@ struct SegmentTail {
 
     /// A scanner in the middle of the record that goes on in `segment`.
     ///
-    /// Nil when none does, or the segment before is not there in a form worth reading.
+    /// Nil when none does, or the segment before is not there in a form worth reading: whoever has replayed that one
+    /// got it from elsewhere, or begins with `segment`.
     /// - Parameters:
     ///   - segment: which follows.
     ///   - header: the first page's, of that segment.
-    ///   - readsCompressed: also decompress the segment before, where the record may be one that names a path.
+    ///   - guardsTablespaces: a record that may name a path must be read, also from a compressed segment.
     /// - Returns: the scanner, to be fed with the segment from its first byte on.
-    /// - Throws: `SystemError`, `StoreError` when the segment before cannot be read.
+    /// - Throws: `SystemError`, `StoreError` when the segment before cannot be read; `FetchTrouble` when it must be.
     func openRecord(
         before segment: FetchPlan.Segment,
         header: [UInt8],
-        readsCompressed: Bool
+        guardsTablespaces: Bool
     ) throws -> SegmentScanner? {
         let size = directory.segmentSize
         guard let first = PageStart(header), first.continuesRecord, segment.start.rawValue >= size.bytes else {
             return nil
         }
-        let name = SegmentName(timeline: segment.name.timeline, number: size.number(of: segment.start) - 1, size: size)
+        let last = LSN(segment.start.rawValue - 1)
+        // The first segment of a timeline follows one of its parent's.
+        let timeline = try directory.history(segment.name.timeline)?.timeline(at: last) ?? segment.name.timeline
+        let name = SegmentName(timeline: timeline, containing: last, size: size)
         guard let stored = try directory.locate(name) else { return nil }
-        let isSmall = first.remainingBytes <= Self.pathRecordLimitBytes
-        switch stored.form {
-        case .partial: return nil
-        case .zstd: return readsCompressed && isSmall ? try scan(name, tailBytes: 64 << 10, before: segment) : nil
-        case .plain:
+        let mustBeRead = guardsTablespaces && first.remainingBytes <= Self.pathRecordLimitBytes
+        if stored.form == .zstd, !mustBeRead { return nil }
+        var tail = try scan(name, tailBytes: 64 << 10, before: segment)
+        if case .noRecordBegins = tail, stored.form != .zstd {
             // Most records are small; the second attempt finds all but the very large ones.
-            return try scan(name, tailBytes: 64 << 10, before: segment)
-                ?? scan(name, tailBytes: 4 << 20, before: segment)
+            tail = try scan(name, tailBytes: 4 << 20, before: segment)
+        }
+        switch tail {
+        case .open(let scanner): return scanner
+        case .noRecordBegins: return nil
+        case .unreadable:
+            // A partial one that is not whole has not been served to anybody.
+            guard mustBeRead, stored.form.isComplete else { return nil }
+            throw FetchTrouble(
+                .corrupt,
+                segment.name.description,
+                "the record with which \(segment.name) begins cannot be read from \(name), and may name a path",
+                hint: "put an intact copy of \(name) in its place; where replay begins after it, move it away"
+            )
         }
     }
 
-    private func scan(
-        _ name: SegmentName,
-        tailBytes: UInt64,
-        before segment: FetchPlan.Segment
-    ) throws -> SegmentScanner? {
-        guard let reader = try directory.open(name, completeOnly: true) else { return nil }
+    private enum Tail {
+        case open(SegmentScanner)
+        /// All of it belongs to one record, larger than any that names a path.
+        case noRecordBegins
+        case unreadable
+    }
+
+    private func scan(_ name: SegmentName, tailBytes: UInt64, before segment: FetchPlan.Segment) throws -> Tail {
+        guard let reader = try directory.open(name) else { return .unreadable }
         let length = min(tailBytes, directory.segmentSize.bytes)
         let from = LSN(segment.start.rawValue - length)
         try reader.skip(to: from)
         let tail = try SegmentBytes(reader, capacity: Int(length))
-        guard tail.count == Int(length) else { return nil }
+        guard tail.count == Int(length) else { return .unreadable }
         return tail.withBytes { bytes in
-            guard let boundary = lastBoundary(bytes) else { return nil }
+            guard let boundary = lastBoundary(bytes) else { return .noRecordBegins }
             var scanner = SegmentScanner(
                 startingAt: from.advanced(by: UInt64(boundary)),
                 segmentSize: directory.segmentSize,
@@ -62,7 +80,7 @@ struct SegmentTail {
             )
             scanner.consume(UnsafeRawBufferPointer(rebasing: bytes[boundary...]))
             let isOpen = scanner.fault == nil && scanner.openRecordStart != nil && scanner.position == segment.start
-            return isOpen ? scanner : nil
+            return isOpen ? .open(scanner) : .unreadable
         }
     }
 

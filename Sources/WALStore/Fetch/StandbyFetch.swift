@@ -17,8 +17,8 @@ struct StandbyFetch {
             return try attempt(deadline, report)
         } catch {
             let trouble = fetch.trouble(error)
-            if fetch.hold(trouble) { trouble.tell(report) }
-            sitOut(deadline)
+            if fetch.hold(trouble) != .known { trouble.tell(report) }
+            sitOut(trouble, deadline)
             return .trouble(trouble, mustAbort: false)
         }
     }
@@ -32,7 +32,15 @@ struct StandbyFetch {
         let wait = FetchWait(archive: fetch.request.archive)
         while true {
             if try serve(segment, report) { return .served }
-            if let outcome = try answerAtOnce(segment) { return outcome }
+            let answer = Result { try answerAtOnce(segment) }
+            if case .success(nil) = answer {
+                // It is where it should be, whatever was wrong before.
+                fetch.releaseHold()
+            } else if try serve(segment, report) {
+                // Segments get their names several at a time: this one did between the two looks.
+                return .served
+            }
+            if let outcome = try answer.get() { return outcome }
             switch try wait.next(until: deadline) {
             case .archiveChanged: continue
             case .promoted: return .notThere("promotion was asked for")
@@ -46,8 +54,17 @@ struct StandbyFetch {
     private func answerAtOnce(_ segment: FetchPlan.Segment) throws -> FetchOutcome? {
         let size = fetch.directory.segmentSize
         let glance = try ArchiveGlance(fetch.request.archive)
-        if let newest = glance.newestTimeline, newest != segment.name.timeline {
-            return .notThere("the archive has gone on to timeline \(newest)")
+        let timeline = segment.name.timeline
+        let followed = newestTimeline(after: timeline)
+        if followed != timeline {
+            guard try fetch.directory.history(followed)?.contains(timeline) == true else {
+                throw unreachable(followed, from: timeline)
+            }
+            return .notThere("the archive has gone on to timeline \(followed)")
+        }
+        if let newest = glance.newestTimeline, newest != timeline {
+            guard newest < timeline else { throw unreachable(newest, from: timeline) }
+            return .notThere("the archive is on timeline \(newest)")
         }
         if let gap = try fetch.gap() { throw gap }
         if let last = glance.lastNumber(of: segment.name.timeline, size: size),
@@ -56,6 +73,20 @@ struct StandbyFetch {
             return .notThere("it does not come next")
         }
         return nil
+    }
+
+    private func unreachable(_ newest: TimelineID, from timeline: TimelineID) -> FetchTrouble {
+        let next = TimelineID(timeline.rawValue &+ 1)
+        let isCut = !FileTree.exists(fetch.directory.historyPath(of: next))
+        return FetchTrouble(
+            .missing,
+            fetch.request.name,
+            "the archive has gone on to timeline \(newest), to which timeline \(timeline) does not lead"
+                + (isCut ? ": \(next.historyFileName) is not there" : ""),
+            hint: (isCut
+                ? "put \(next.historyFileName) into \(fetch.request.archive), if there is one; otherwise " : "")
+                + "make the standby anew"
+        )
     }
 
     private func serve(_ segment: FetchPlan.Segment, _ report: (String) -> Void) throws -> Bool {
@@ -70,7 +101,7 @@ struct StandbyFetch {
         // Replay goes up to the record that it must not reach. PostgreSQL keeps what it was given in pg_wal, and reads
         // that again when it is refused. So it is given the segment once after each of its starts, and always where it
         // has no such file, as in a fresh copy.
-        let isFirst = fetch.request.holdFile != nil && fetch.hold(hold)
+        let isFirst = fetch.hold(hold) == .news
         if isFirst { hold.tell(report) }
         if prepared.kept > 0, try isFirst || !hasBeenGiven(segment, reader, bytes: prepared.kept) {
             try prepared.file.publish()
@@ -83,16 +114,21 @@ struct StandbyFetch {
     ///
     /// PostgreSQL itself would fall back on the parent's copy and replay WAL that the newer timeline does not have.
     private func isSuperseded(_ segment: FetchPlan.Segment) throws -> Bool {
-        // As PostgreSQL looks for the newest timeline: number by number, until a history file is not there.
-        var newest = segment.name.timeline
+        let newest = newestTimeline(after: segment.name.timeline)
+        guard newest != segment.name.timeline else { return false }
+        guard let fork = try fetch.directory.history(newest)?.end(of: segment.name.timeline) else { return false }
+        return fork < fetch.directory.segmentSize.segmentEnd(of: segment.start)
+    }
+
+    /// As PostgreSQL looks for the newest timeline: number by number, until a history file is not there.
+    private func newestTimeline(after timeline: TimelineID) -> TimelineID {
+        var newest = timeline
         while newest.rawValue < UInt32.max {
             let next = TimelineID(newest.rawValue + 1)
             guard FileTree.exists(fetch.directory.historyPath(of: next)) else { break }
             newest = next
         }
-        guard newest != segment.name.timeline else { return false }
-        guard let fork = try fetch.directory.history(newest)?.end(of: segment.name.timeline) else { return false }
-        return fork < fetch.directory.segmentSize.segmentEnd(of: segment.start)
+        return newest
     }
 
     private func hasBeenGiven(_ segment: FetchPlan.Segment, _ reader: SegmentReader, bytes: UInt64) throws -> Bool {
@@ -119,11 +155,27 @@ struct StandbyFetch {
     }
 
     /// Waits out the time, so that a standby that cannot go on asks seldom; ends early where waiting would hold it up.
-    private func sitOut(_ deadline: Deadline) {
+    private func sitOut(_ trouble: FetchTrouble, _ deadline: Deadline) {
         let wait = FetchWait(archive: fetch.request.archive)
-        // A server that is promoted reads the segment with its last record again: it is news then, and given at once.
-        if let wake = try? wait.next(until: deadline, archiveMatters: false), wake == .promoted {
-            fetch.releaseHold()
+        let mayArrive = trouble.kind == .missing
+        while !mayArrive || isStillMissing {
+            guard let wake = try? wait.next(until: deadline, archiveMatters: mayArrive) else { return }
+            if wake == .archiveChanged { continue }
+            // A server that is promoted reads the segment with its last record again: it is news then, and given at
+            // once.
+            if wake == .promoted { fetch.releaseHold() }
+            return
+        }
+    }
+
+    private var isStillMissing: Bool {
+        guard case .segment(let segment) = fetch.plan else { return true }
+        do {
+            if try fetch.directory.open(segment.name, completeOnly: true) != nil { return false }
+            _ = try answerAtOnce(segment)
+            return false
+        } catch {
+            return true
         }
     }
 }
