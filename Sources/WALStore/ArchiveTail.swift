@@ -16,8 +16,12 @@ package struct ArchiveTail: Sendable {
     package let request: LSN
     /// Goes on with the byte at `resume`.
     package let scanner: SegmentScanner
-    /// Partial segments that could not be synced and were set aside, by their new paths.
+    /// Segments that could not be synced and were set aside, by their new paths.
     package let setAside: [String]
+    /// Segments that were complete by their names only, and are partial ones now.
+    package let torn: [SegmentName]
+    /// Whether what follows `resume` in the file may be more than the beginning of a record: it is kept.
+    package let keepsRest: Bool
     /// The first fault in what was read, other than that it ends; for the log.
     package let fault: ScanFault?
 
@@ -34,128 +38,202 @@ package struct ArchiveTail: Sendable {
         syncs: Bool = true
     ) throws -> ArchiveTail? {
         var setAside: [String] = []
+        var torn: [SegmentName] = []
+        let expectation = SegmentScanner.Expectation(systemIdentifier: systemIdentifier, timeline: nil)
         while true {
             let names = try FileTree.list(directory).compactMap { ArchiveFileName($0) }
             guard let ending = ArchiveEnding(names, segmentSize: segmentSize) else { return nil }
-            do throws(UnsyncableSegment) {
-                if syncs { try sync(ending, in: directory) }
-            } catch {
-                setAside.append(try SegmentWriter.setAside(directory: directory, name: error.name))
+            if syncs, let path = try sync(ending, in: directory) {
+                setAside.append(path)
                 continue
             }
-            let tail = try read(
-                ending,
-                in: directory,
-                segmentSize: segmentSize,
-                expectation: .init(systemIdentifier: systemIdentifier, timeline: ending.timeline),
-                setAside: setAside
-            )
+            let archive = WALDirectory(directory, segmentSize: segmentSize)
+            let reading = try Reading(ending, in: archive, expectation: expectation)
+            if let name = reading.torn {
+                try reopen(name, in: directory)
+                torn.append(name)
+                continue
+            }
             // Killed between the last write and the rename: whole, checked, synced, and only the name is missing.
             for name in ending.partials {
-                let writer = try SegmentWriter.whole(directory: directory, name: name, size: segmentSize)
-                guard writer.end <= tail.recordEnd else { break }
-                try writer.finish()
+                guard let segment = try FullSegment(name, in: archive), segment.end <= reading.wholeEnd else { break }
+                try segment.finish()
             }
-            return tail
+            StraySegments(archive, expectation: expectation).finish(ending.strays)
+            return ArchiveTail(ending, reading, segmentSize: segmentSize, setAside: setAside, torn: torn)
         }
     }
 
-    private struct UnsyncableSegment: Error {
-        let name: SegmentName
-    }
-
-    private static func sync(_ ending: ArchiveEnding, in directory: String) throws(UnsyncableSegment) {
-        for name in ending.partials {
-            do {
-                try DurableFile.syncFile(FilePath.join(directory, "\(name).partial"))
+    /// Makes durable what is read next.
+    ///
+    /// - Returns: the new path of a segment that could not be synced; nil when all is well.
+    private static func sync(_ ending: ArchiveEnding, in directory: String) throws(SystemError) -> String? {
+        // Another program may have written the complete one.
+        let files = (ending.complete.map { [($0, "\($0)")] } ?? []) + ending.partials.map { ($0, "\($0).partial") }
+        for (name, file) in files {
+            let path = FilePath.join(directory, file)
+            let descriptor: Descriptor
+            do throws(SystemError) {
+                descriptor = try Descriptor.open(path, O_RDONLY)
             } catch {
-                throw UnsyncableSegment(name: name)
+                // Compressed, or removed since. Any other error says nothing of what the file holds.
+                if error.isNotFound { continue }
+                throw error
+            }
+            do throws(SystemError) {
+                try FaultPoint.pass("tail.sync")
+                try descriptor.sync()
+            } catch {
+                let partial = FilePath.join(directory, "\(name).partial")
+                return try SuspectFile.setAside(path, as: partial, replaces: error.isFull)
             }
         }
-        if let last = ending.partials.last {
-            do { try DurableFile.syncDirectory(directory) } catch { throw UnsyncableSegment(name: last) }
+        try DurableFile.syncDirectory(directory)
+        return nil
+    }
+
+    /// Makes a complete segment a partial one again, since it is torn; where there is one, that is the better.
+    private static func reopen(_ name: SegmentName, in directory: String) throws(SystemError) {
+        let path = FilePath.join(directory, "\(name)")
+        do throws(SystemError) {
+            try DurableFile.renameNew(path, "\(path).partial")
+        } catch {
+            guard error.isTaken else { throw error }
+            _ = try SuspectFile.setAside(path, as: "\(path).partial", replaces: false)
         }
     }
 
-    private static func read(
+    private init(
         _ ending: ArchiveEnding,
-        in directory: String,
+        _ reading: Reading,
         segmentSize: SegmentSize,
-        expectation: SegmentScanner.Expectation,
-        setAside: [String]
-    ) throws -> ArchiveTail {
-        var fault: ScanFault?
-        var scanner = SegmentScanner(
-            startingAt: ending.partialsStart,
-            segmentSize: segmentSize,
-            expectation: expectation
-        )
-        // The last complete segment, for a record that spans into the next one and for the link between records.
-        if let complete = ending.complete, let start = complete.start(size: segmentSize) {
-            var carried = SegmentScanner(startingAt: start, segmentSize: segmentSize, expectation: expectation)
-            try consume(complete, in: WALDirectory(directory, segmentSize: segmentSize), into: &carried)
-            if carried.fault == nil, carried.position == ending.partialsStart {
-                scanner = carried
-            } else {
-                fault = carried.fault
-            }
-        }
-        let atPartials = scanner
-        for name in ending.partials where scanner.fault == nil {
-            let path = FilePath.join(directory, "\(name).partial")
-            guard try consume(path, limit: segmentSize.bytes, into: &scanner) == segmentSize.bytes else { break }
-        }
-        if let found = scanner.fault, !found.isEndOfWAL { fault = fault ?? found }
-        let recordEnd = scanner.recordEnd
-        let isKnown = ending.complete != nil || recordEnd > ending.partialsStart
+        setAside: [String],
+        torn: [SegmentName]
+    ) {
+        let scanner = reading.scanner
         let goOn: SegmentScanner
-        var request: LSN
         if scanner.fault == nil, scanner.openRecordStart == nil {
             // At a record's end, or in the empty rest of a switched segment.
             goOn = scanner
-            request = scanner.position
         } else if scanner.recordEnd <= ending.partialsStart {
             // No record ends in a partial segment yet: all of them again.
-            goOn = atPartials
-            request = ending.partialsStart
+            goOn = reading.atPartials
         } else {
             // The beginning of the record that is cut may be torn: it is fetched again, a few bytes.
             goOn = scanner.resumedAtRecordEnd()
-            request = goOn.position
         }
+        var request = goOn.position
         if request > ending.partialsStart, request == scanner.recordEnd {
             // The page before, within the segment, to be compared with what upstream has there.
             let page = LSN((request.rawValue - 1) & ~8191)
             request = max(page, segmentSize.segmentStart(of: request))
         }
-        return ArchiveTail(
-            timeline: ending.timeline,
-            recordEnd: recordEnd,
-            isKnown: isKnown,
-            resume: goOn.position,
-            request: request,
-            scanner: goOn,
-            setAside: setAside,
-            fault: fault
+        timeline = ending.timeline
+        recordEnd = scanner.recordEnd
+        isKnown = ending.complete != nil || scanner.recordEnd > ending.partialsStart
+        resume = goOn.position
+        self.request = request
+        self.scanner = goOn
+        self.setAside = setAside
+        self.torn = torn
+        keepsRest = scanner.fault != nil
+        fault = reading.fault
+    }
+}
+
+/// The last complete segment and the partial ones after it, read.
+private struct Reading {
+    private(set) var scanner: SegmentScanner
+    /// The scanner before the first partial segment.
+    let atPartials: SegmentScanner
+    /// The first fault, other than that the partial segments end.
+    private(set) var fault: ScanFault?
+    /// The complete segment, when it was never written to its end.
+    private(set) var torn: SegmentName?
+
+    init(_ ending: ArchiveEnding, in archive: WALDirectory, expectation: SegmentScanner.Expectation) throws {
+        var expectation = expectation
+        expectation.timeline = ending.timeline
+        let size = archive.segmentSize
+        var scanner = SegmentScanner(
+            startingAt: ending.partialsStart,
+            segmentSize: size,
+            expectation: expectation
         )
+        // The last complete segment, for a record that spans into the next one and for the link between records.
+        if let complete = ending.complete, let start = complete.start(size: size) {
+            var carried = SegmentScanner(startingAt: start, segmentSize: size, expectation: expectation)
+            let form = try Self.consume(complete, in: archive, into: &carried)
+            if carried.fault == nil, carried.position == ending.partialsStart {
+                scanner = carried
+            } else {
+                fault = carried.fault ?? ScanFault(.endOfWAL, at: carried.position)
+                if form == .plain, try Self.isTorn(complete, in: archive, expectation: expectation) { torn = complete }
+            }
+        }
+        atPartials = scanner
+        self.scanner = scanner
+        if torn != nil { return }
+        for name in ending.partials where self.scanner.fault == nil {
+            let path = FilePath.join(archive.path, "\(name).partial")
+            guard try Self.consume(path, limit: size.bytes, into: &self.scanner) == size.bytes else { break }
+        }
+        if let found = self.scanner.fault, !found.isEndOfWAL { fault = fault ?? found }
     }
 
-    /// Feeds a complete segment, compressed or not; one that cannot be decompressed counts as not readable.
+    /// Segments that end there or before are whole, with no part of a record that is still open.
+    var wholeEnd: LSN {
+        min(scanner.position, scanner.fault == nil ? scanner.openRecordStart ?? scanner.position : scanner.recordEnd)
+    }
+
+    /// Whether a complete segment is too short, or is right up to the zeros at its end.
+    private static func isTorn(
+        _ name: SegmentName,
+        in archive: WALDirectory,
+        expectation: SegmentScanner.Expectation
+    ) throws(SystemError) -> Bool {
+        let path = FilePath.join(archive.path, "\(name)")
+        let length = try contentBytes(path)
+        guard length.whole >= archive.segmentSize.bytes, let start = name.start(size: archive.segmentSize) else {
+            return true
+        }
+        var scanner = SegmentScanner(
+            startingAt: start,
+            segmentSize: archive.segmentSize,
+            expectation: expectation
+        )
+        let end = min(length.withoutZeros, archive.segmentSize.bytes)
+        _ = try consume(path, limit: end, into: &scanner)
+        return scanner.fault == nil && end < archive.segmentSize.bytes
+    }
+
+    private static func contentBytes(_ path: String) throws(SystemError) -> (whole: UInt64, withoutZeros: UInt64) {
+        let file = try Descriptor.open(path, O_RDONLY)
+        let whole = UInt64(max(0, try file.size()))
+        var end = whole
+        while end > 0 {
+            let start = end - min(end, 1 << 20)
+            let bytes = try file.bytes(at: Int64(start), count: Int(end - start))
+            if let last = bytes.lastIndex(where: { $0 != 0 }) { return (whole, start + UInt64(last) + 1) }
+            end = start
+        }
+        return (whole, 0)
+    }
+
+    /// Feeds a complete segment, and says in what form it is; one that cannot be read counts as absent.
     private static func consume(
         _ name: SegmentName,
         in directory: WALDirectory,
         into scanner: inout SegmentScanner
-    ) throws {
+    ) throws -> StoredSegment.Form? {
         do {
-            guard let reader = try directory.open(name, completeOnly: true) else { return }
-            var buffer = [UInt8](repeating: 0, count: 1 << 20)
-            while scanner.fault == nil {
-                let count = try buffer.withUnsafeMutableBytes { try reader.read(into: $0) }
-                if count == 0 { return }
-                buffer.withUnsafeBytes { scanner.consume(UnsafeRawBufferPointer(rebasing: $0[..<count])) }
-            }
+            guard let reader = try directory.open(name, completeOnly: true) else { return nil }
+            try scanner.consume(all: reader)
+            return reader.stored.form
         } catch is StoreError {
-            return
+            return nil
+        } catch let error as SystemError where error.errno == EIO {
+            return nil
         }
     }
 
@@ -183,37 +261,14 @@ package struct ArchiveTail: Sendable {
     }
 }
 
-/// Which files are the end of an archive, by their names.
-struct ArchiveEnding: Equatable {
-    let timeline: TimelineID
-    /// The last complete segment of the timeline.
-    let complete: SegmentName?
-    /// The partial segments that follow it without a gap.
-    let partials: [SegmentName]
-    /// Where the first partial segment begins, or would begin.
-    let partialsStart: LSN
-
-    init?(_ names: [ArchiveFileName], segmentSize: SegmentSize) {
-        guard let timeline = names.compactMap({ $0.segment?.timeline }).max() else { return nil }
-        var completes: Set<UInt64> = []
-        var partials: Set<UInt64> = []
-        for name in names {
-            guard let segment = name.segment, segment.timeline == timeline,
-                let number = segment.number(size: segmentSize)
-            else { continue }
-            if case .partialSegment = name { partials.insert(number) } else { completes.insert(number) }
+extension SegmentScanner {
+    /// Feeds all of a segment.
+    mutating func consume(all reader: SegmentReader) throws {
+        var buffer = [UInt8](repeating: 0, count: 1 << 20)
+        while fault == nil {
+            let count = try buffer.withUnsafeMutableBytes { try reader.read(into: $0) }
+            if count == 0 { return }
+            buffer.withUnsafeBytes { consume(UnsafeRawBufferPointer(rebasing: $0[..<count])) }
         }
-        let last = completes.max()
-        guard let first = last.map({ $0 + 1 }) ?? partials.min() else { return nil }
-        var run: [SegmentName] = []
-        var next = first
-        while partials.contains(next) {
-            run.append(SegmentName(timeline: timeline, number: next, size: segmentSize))
-            next += 1
-        }
-        self.timeline = timeline
-        self.complete = last.map { SegmentName(timeline: timeline, number: $0, size: segmentSize) }
-        self.partials = run
-        self.partialsStart = segmentSize.start(of: first)
     }
 }

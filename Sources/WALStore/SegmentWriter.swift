@@ -1,28 +1,38 @@
 internal import Glibc
 package import Platform
+internal import Synchronization
 package import WALFormat
 
 /// One segment while it arrives: `NAME.partial`, which becomes `NAME` when all of it is durable.
 ///
 /// Bytes come at rising offsets from one thread; another may sync and finish meanwhile.
 package final class SegmentWriter: Sendable {
+    /// What a file held from a place on when it was opened.
+    private struct Rest {
+        let offset: Int64
+        let isKept: Bool
+    }
+
     package let name: SegmentName
     package let directory: String
     package let size: SegmentSize
     private let file: Descriptor
+    private let rest: Mutex<Rest?>
 
     package var partialPath: String { FilePath.join(directory, "\(name).partial") }
-    package var finalPath: String { FilePath.join(directory, "\(name)") }
 
-    /// Opens the partial segment, makes it where there is none, and drops what it holds from `offset` on.
+    /// Opens the partial segment, makes it where there is none, to go on at `offset`.
     ///
+    /// What it holds from there on is dropped by the first write: until upstream sends it again there may be no other
+    /// copy of it. With `keepsRest` the file is copied before, unless only zeros are dropped.
     /// A new name is durable only after a sync of the directory.
     /// - Throws: ENODATA when the file ends before `offset`, which then cannot be gone on from.
     package init(
         directory: String,
         name: SegmentName,
         size: SegmentSize,
-        offset: UInt64
+        offset: UInt64,
+        keepsRest: Bool = false
     ) throws(SystemError) {
         self.directory = directory
         self.name = name
@@ -33,20 +43,7 @@ package final class SegmentWriter: Sendable {
         guard found >= Int64(offset) else {
             throw SystemError(call: "go on at byte \(offset) of", errno: ENODATA, path: path)
         }
-        if found > Int64(offset) { try file.truncate(to: Int64(offset)) }
-    }
-
-    private init(directory: String, name: SegmentName, size: SegmentSize, file: consuming Descriptor) {
-        self.directory = directory
-        self.name = name
-        self.size = size
-        self.file = file
-    }
-
-    /// A partial segment as it is, to be finished.
-    static func whole(directory: String, name: SegmentName, size: SegmentSize) throws(SystemError) -> SegmentWriter {
-        let file = try Descriptor.open(FilePath.join(directory, "\(name).partial"), O_RDONLY | O_NOFOLLOW)
-        return SegmentWriter(directory: directory, name: name, size: size, file: file)
+        rest = Mutex(found > Int64(offset) ? Rest(offset: Int64(offset), isKept: keepsRest) : nil)
     }
 
     /// The address after the segment's last byte.
@@ -59,11 +56,36 @@ package final class SegmentWriter: Sendable {
 
     package func write(_ bytes: UnsafeRawBufferPointer, at offset: UInt64) throws(SystemError) {
         try FaultPoint.pass("segment.write")
+        try dropRest()
         try file.writeAll(bytes, at: Int64(offset))
     }
 
+    private func dropRest() throws(SystemError) {
+        guard let rest = rest.withLock({ $0 }) else { return }
+        if rest.isKept, try holdsAnything(from: rest.offset) {
+            try SuspectFile.free(for: partialPath) { path throws(SystemError) in
+                try DurableFile.copy(partialPath, to: path)
+            }
+        }
+        try file.truncate(to: rest.offset)
+        self.rest.withLock { $0 = nil }
+    }
+
+    private func holdsAnything(from offset: Int64) throws(SystemError) -> Bool {
+        var offset = offset
+        while true {
+            let bytes = try file.bytes(at: offset, count: 1 << 20)
+            if bytes.isEmpty { return false }
+            if bytes.contains(where: { $0 != 0 }) { return true }
+            offset += Int64(bytes.count)
+        }
+    }
+
     /// Lets the kernel begin to write these bytes out, so that the sync that follows has less to do.
+    ///
+    /// Waits where the device has no room in its queue.
     package func startWriteback(at offset: UInt64, count: UInt64) throws(SystemError) {
+        try FaultPoint.pass("segment.writeback")
         do throws(SystemError) {
             try file.startWriteback(at: Int64(offset), count: Int64(count))
         } catch {
@@ -81,54 +103,28 @@ package final class SegmentWriter: Sendable {
         try file.syncData()
     }
 
-    /// Gives the whole, synced segment its name, durably.
-    /// - Throws: `StoreError.conflict` when another content has that name; both are kept then.
-    package func finish() throws {
-        try FaultPoint.pass("segment.beforeRename")
-        do throws(SystemError) {
-            try DurableFile.renameNew(partialPath, finalPath)
-        } catch {
-            guard error.errno == EEXIST else { throw error }
-            try keepOne()
-        }
-        try FaultPoint.pass("segment.afterRename")
+    /// The segment when all of it is written and synced; the file need not stay open for its name.
+    package func full() throws(SystemError) -> FullSegment {
+        FullSegment(name: name, directory: directory, size: size, inode: UInt64(try file.status().st_ino))
     }
 
-    /// The name is taken: the same content is as good as ours, any other is refused.
-    private func keepOne() throws {
-        let existing = try Descriptor.open(finalPath, O_RDONLY)
-        var offset: Int64 = 0
-        let step = 1 << 20
-        var same = try existing.size() == Int64(size.bytes)
-        while same, offset < Int64(size.bytes) {
-            same = try existing.bytes(at: offset, count: step) == file.bytes(at: offset, count: step)
-            offset += Int64(step)
-        }
-        guard same else {
-            let evidence = try Self.setAside(directory: directory, name: name)
-            throw StoreError.conflict(path: finalPath, evidence: evidence)
-        }
-        try existing.sync()
-        try DurableFile.remove(partialPath)
+    /// Gives the whole, synced segment its name, durably: `FullSegment.finish`.
+    package func finish() throws {
+        try full().finish()
     }
 
     /// Renames the partial segment, which is never again taken for a position: `NAME.partial.suspect-N`.
     ///
-    /// After a failed write or sync the page cache may show bytes that the disk has lost.
+    /// After a failed write or sync the page cache may show bytes that the disk has lost. With `replaces` there is
+    /// one such file only (`suspect-full`): a full disk makes the same one again and again.
     /// - Returns: the new path.
     @discardableResult
-    package static func setAside(directory: String, name: SegmentName) throws(SystemError) -> String {
+    package static func setAside(
+        directory: String,
+        name: SegmentName,
+        replaces: Bool = false
+    ) throws(SystemError) -> String {
         let path = FilePath.join(directory, "\(name).partial")
-        var number = 1
-        while true {
-            let target = "\(path).suspect-\(number)"
-            do throws(SystemError) {
-                try DurableFile.renameNew(path, target)
-                return target
-            } catch {
-                guard error.errno == EEXIST, number < 10_000 else { throw error }
-                number += 1
-            }
-        }
+        return try SuspectFile.setAside(path, as: path, replaces: replaces)
     }
 }

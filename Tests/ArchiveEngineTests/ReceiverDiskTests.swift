@@ -74,6 +74,39 @@ struct ReceiverDiskTests {
         }
     }
 
+    /// A write-back that fails: that segment, and no other, is set aside and received anew.
+    @Test func aFailedWritebackIsNeverTakenForGood() throws {
+        var craft = WALCraft(start: LSN(0x100_0000), segmentSize: try #require(SegmentSize(bytes: 4 << 20)))
+        craft.fill(byteCount: 14 << 20)
+        let made = craft
+        try withProcess(made, fault: "segment.writeback=error") { upstream, process, directory in
+            try waitForAll(made, upstream, process)
+            let files = try FileManager.default.contentsOfDirectory(atPath: directory)
+            #expect(files.filter { $0.contains(".suspect-") }.count == 1, "\(files)")
+            #expect(upstream.connections == 2)
+            expectSegments(made, directory)
+        }
+    }
+
+    /// A sync that fails at the start: what may be lost is received anew, and only that.
+    @Test func aFailedSyncAtTheStartIsNeverTakenForGood() throws {
+        let craft = WALCraft(filledWith: 2 << 20)
+        try withProcess(craft, fault: nil) { upstream, process, directory in
+            try waitForAll(craft, upstream, process)
+            kill(-process.pid, SIGTERM)
+            try process.wait()
+            let connections = upstream.connections
+            let again = try start(upstream, directory, fault: "tail.sync=error@2")
+            try waitForAll(craft, upstream, again, after: connections)
+            kill(-again.pid, SIGTERM)
+            let status = try again.wait().status
+            #expect(status == 0)
+            let files = try FileManager.default.contentsOfDirectory(atPath: directory)
+            #expect(files.filter { $0.hasSuffix(".partial.suspect-1") }.count == 1, "\(files)")
+            expectSegments(craft, directory)
+        }
+    }
+
     /// Killed at each named place; what was acknowledged is there, and it goes on to the same bytes.
     @Test(arguments: ["segment.write", "segment.sync", "segment.beforeRename", "segment.afterRename"], [1, 3])
     func killedAtEachPlace(point: String, passage: Int) throws {

@@ -401,6 +401,83 @@ struct ReceiverFakeTests {
         }
     }
 
+    /// What follows the damage stays until the upstream sends it again, and a copy even then.
+    @Test func aDamagedSegmentIsNotCutBeforeTheUpstreamAgrees() throws {
+        let craft = WALCraft(filledWith: 900_000)
+        let name = SegmentName(timeline: TimelineID(1), containing: craft.start, size: craft.segmentSize)
+        var damaged = Data(craft.bytes)
+        damaged[300_000] ^= 1
+        let before = damaged
+        try with(
+            craft,
+            stream: { try $0.error("58P01", "as scripted", fatal: true) },
+            prepare: { _, archive in try before.write(to: URL(fileURLWithPath: "\(archive)/\(name).partial")) }
+        ) { upstream, receiver in
+            try eventually("a gap; \(receiver.log)") { receiver.status?.state == .gap }
+            #expect(receiver.files == ["\(name).partial"])
+            #expect(receiver.bytes("\(name).partial") == before)
+            #expect(receiver.stop() == 0)
+            upstream.script { try $0.serve(craft) }
+            try withReceiver(upstream.connection, into: receiver.directory) { again in
+                try again.waitForDurable(craft.position)
+                #expect(again.stop() == 0)
+                expectWhole(craft, again)
+                #expect(again.bytes("\(name).partial.suspect-1") == before)
+            }
+        }
+    }
+
+    /// A container's archive is begun once.
+    @Test func anArchiveThatIsGoneIsNotBegunAnew() throws {
+        let craft = threeSegments
+        try TestDirectory.with { directory in
+            let mark = "\(directory.path)/mark"
+            let upstream = try FakeUpstream(craft)
+            defer { upstream.close() }
+            try withReceiver(
+                upstream.connection,
+                into: "\(directory.path)/wal",
+                configure: { options in
+                    options.shortestRetrySeconds = 0.01
+                    options.beginsOnlyWith = mark
+                }
+            ) { receiver in
+                try eventually("refused; \(receiver.log)") {
+                    receiver.status?.reason?.contains("holds no WAL") == true
+                }
+                #expect(upstream.connections == 0)
+                #expect(receiver.files.isEmpty)
+                try Data().write(to: URL(fileURLWithPath: mark))
+                try receiver.waitForDurable(craft.position)
+            }
+        }
+    }
+
+    @Test func aDamagedHistoryFileIsNoHindrance() throws {
+        let craft = threeSegments
+        try with(
+            craft,
+            prepare: { _, archive in
+                try Data("what is this\n".utf8).write(to: URL(fileURLWithPath: "\(archive)/00000002.history"))
+            }
+        ) { upstream, receiver in
+            try receiver.waitForDurable(craft.position)
+            #expect(receiver.log.contains("00000002.history"))
+        }
+    }
+
+    /// In the midst of a stream that does not pause: what is full has its name, what is acknowledged is here.
+    @Test func aStopUnderLoadIsOrderly() throws {
+        let craft = WALCraft(filledWith: 40 << 20)
+        try with(craft, configure: { $0.statusIntervalSeconds = 0.1 }) { upstream, receiver in
+            try eventually("some of it") { receiver.completeFiles.count >= 3 }
+            #expect(receiver.stop() == 0)
+            let names = receiver.files
+            #expect(names.filter { $0.hasSuffix(".partial") }.count <= 1, "\(names)")
+            #expect(!receiver.log.contains("stopped before"))
+        }
+    }
+
     @Test func anArchiveAheadOfTheUpstreamIsDivergence() throws {
         let ours = WALCraft(filledWith: 500_000)
         let theirs = WALCraft(filledWith: 100_000)

@@ -254,6 +254,20 @@ struct ReplicationMachineTests {
         )
     }
 
+    /// What still comes after the stop does not put the end off.
+    @Test func aStopEndsWhereItWasAskedFor() throws {
+        var trace = try Trace()
+        trace.settings.slot = SlotName("arc")
+        trace.streaming(from: 0x501_2000, recordEnd: 0x501_2000)
+        trace.data(0x501_2000, 0x100)
+        trace.on(.stored(received: LSN(0x501_2100), recordEnd: LSN(0x501_20F0)))
+        #expect(trace.on(.stop) == [.sync])
+        #expect(trace.machine.isStopping)
+        trace.data(0x501_2100, 0x100)
+        trace.on(.stored(received: LSN(0x501_2200), recordEnd: LSN(0x501_21F0)))
+        #expect(trace.on(.durable(LSN(0x501_20F0))).last == .finish(.stopped))
+    }
+
     @Test func theEndPositionMustBePassed() throws {
         var trace = try Trace()
         trace.settings.endPosition = LSN(0x501_2100)

@@ -107,11 +107,78 @@ struct ArchiveTailTests {
         }
     }
 
+    /// As they were left before whole segments got their names at the start.
+    @Test func wholeSegmentsBeforeTheLastCompleteOneAreNamed() throws {
+        let craft = WALCraft(filledWith: 5 << 20)
+        var damaged = craft.content(of: name(18))
+        damaged[400_000] ^= 1
+        for (third, isNamed) in [(craft.content(of: name(18)), true), (damaged, false)] {
+            try with([
+                "\(name(16))": craft.content(of: name(16)), "\(name(17)).partial": craft.content(of: name(17)),
+                "\(name(18)).partial": third, "\(name(19))": craft.content(of: name(19)),
+            ]) { archive in
+                let found = try #require(try find(archive))
+                #expect(found.resume == LSN(0x140_0000))
+                let names = try files(archive)
+                let expected = (17...18).map { "\(name($0))\(isNamed ? "" : ".partial")" }
+                #expect(names == ["\(name(16))"] + expected + ["\(name(19))"])
+            }
+        }
+    }
+
+    /// What cannot be opened now is neither lost nor suspect.
+    @Test func anErrorOfOpeningChangesNothing() throws {
+        let craft = WALCraft(filledWith: 500_000)
+        try with(["kept": craft.bytes]) { archive in
+            let path = "\(archive)/\(name(16)).partial"
+            // Leads to itself.
+            try FileManager.default.createSymbolicLink(atPath: path, withDestinationPath: path)
+            #expect(throws: (any Error).self) { try find(archive) }
+            let names = try files(archive)
+            #expect(names == ["\(name(16)).partial", "kept"])
+        }
+    }
+
+    /// Short or full of zeros, though it has the name of a complete one: received from where it ends.
+    @Test func aTornCompleteSegmentIsPartialAgain() throws {
+        let craft = WALCraft(filledWith: 2 << 20)
+        let whole = craft.content(of: name(17))
+        let end = try #require(craft.records.last { $0.end <= LSN(0x114_93E0) }?.end)
+        for torn in [Array(whole.prefix(300_000)), whole.prefix(300_000) + [UInt8](repeating: 0, count: 748_576)] {
+            try with(["\(name(16))": craft.content(of: name(16)), "\(name(17))": torn]) { archive in
+                let found = try #require(try find(archive))
+                #expect(found.recordEnd == end)
+                #expect(found.resume == end)
+                #expect(found.torn == [name(17)])
+                let names = try files(archive)
+                #expect(names == ["\(name(16))", "\(name(17)).partial"])
+            }
+        }
+        // Damaged within, but not torn: nothing is renamed, and the archive goes on behind it.
+        var switched = WALCraft(filledWith: 300_000)
+        switched.finishSegment()
+        var damaged = switched.content(of: name(16))
+        damaged[100_000] ^= 1
+        try with(["\(name(16))": damaged]) { archive in
+            let found = try #require(try find(archive))
+            #expect(found.resume == LSN(0x110_0000))
+            #expect(found.fault != nil)
+            #expect(found.torn.isEmpty)
+        }
+        try with(["\(name(16))": craft.content(of: name(16)), "\(name(17))": []]) { archive in
+            let found = try #require(try find(archive))
+            #expect(found.recordEnd <= LSN(0x110_0000))
+            #expect(found.resume == LSN(0x110_0000))
+        }
+    }
+
     @Test func aSwitchedSegmentsEmptyRestIsGoneOnWith() throws {
         var craft = WALCraft(filledWith: 100_000)
         craft.switchSegment()
         try with(["\(name(16)).partial": Array(craft.bytes.prefix(300_000))]) { archive in
             let found = try #require(try find(archive))
+            let names = try files(archive)
+            #expect(names == ["\(name(16)).partial"])
             var scanner = found.scanner
             craft.bytes(from: found.resume).withUnsafeBytes { scanner.consume($0) }
             #expect(scanner.fault == nil)
@@ -188,11 +255,90 @@ struct SegmentWriterTests {
             let archive = try directory.subdirectory("wal")
             let path = "\(archive)/\(name).partial"
             try Data(repeating: 2, count: 1000).write(to: URL(fileURLWithPath: path))
-            _ = try SegmentWriter(directory: archive, name: name, size: size, offset: 400)
-            #expect(FileManager.default.contents(atPath: path)?.count == 400)
+            let writer = try SegmentWriter(directory: archive, name: name, size: size, offset: 400)
+            // Not before upstream sends it again.
+            #expect(FileManager.default.contents(atPath: path)?.count == 1000)
+            try [UInt8](repeating: 3, count: 5).withUnsafeBytes { try writer.write($0, at: 400) }
+            #expect(FileManager.default.contents(atPath: path)?.count == 405)
             #expect(throws: (any Error).self) {
                 _ = try SegmentWriter(directory: archive, name: name, size: size, offset: 500)
             }
+            let names = try FileManager.default.contentsOfDirectory(atPath: archive)
+            #expect(names == ["\(name).partial"])
+        }
+    }
+
+    @Test func theRestOfADamagedFileIsKept() throws {
+        for (rest, isKept) in [([UInt8](repeating: 0, count: 600), false), ([0, 0, 7], true)] {
+            try TestDirectory.with { directory in
+                let archive = try directory.subdirectory("wal")
+                let path = "\(archive)/\(name).partial"
+                let before = Data([UInt8](repeating: 2, count: 400) + rest)
+                try before.write(to: URL(fileURLWithPath: path))
+                let writer = try SegmentWriter(
+                    directory: archive,
+                    name: name,
+                    size: size,
+                    offset: 400,
+                    keepsRest: true
+                )
+                try [UInt8](repeating: 3, count: 5).withUnsafeBytes { try writer.write($0, at: 400) }
+                #expect(FileManager.default.contents(atPath: path)?.count == 405)
+                #expect(FileManager.default.contents(atPath: "\(path).suspect-1") == (isKept ? before : nil))
+            }
+        }
+    }
+
+    @Test func aCompressedSegmentIsComparedToo() throws {
+        let content = [UInt8](repeating: 2, count: 1 << 20)
+        for (again, isSame) in [(content, true), (content.dropLast() + [9], false)] {
+            try TestDirectory.with { directory in
+                let archive = try directory.subdirectory("wal")
+                try Data(content).write(to: URL(fileURLWithPath: "\(archive)/\(name)"))
+                _ = try WALDirectory(archive, segmentSize: size).compress(name)
+                let writer = try SegmentWriter(directory: archive, name: name, size: size, offset: 0)
+                try again.withUnsafeBytes { try writer.write($0, at: 0) }
+                if isSame { try writer.finish() } else { #expect(throws: StoreError.self) { try writer.finish() } }
+                let names = try FileManager.default.contentsOfDirectory(atPath: archive).sorted()
+                #expect(names == (isSame ? [] : ["\(name).partial.suspect-1"]) + ["\(name).zst"])
+            }
+        }
+    }
+
+    @Test func aDamagedCompressedSegmentIsNoHindrance() throws {
+        try TestDirectory.with { directory in
+            let archive = try directory.subdirectory("wal")
+            try Data("no zstd".utf8).write(to: URL(fileURLWithPath: "\(archive)/\(name).zst"))
+            let writer = try SegmentWriter(directory: archive, name: name, size: size, offset: 0)
+            try [UInt8](repeating: 2, count: 1 << 20).withUnsafeBytes { try writer.write($0, at: 0) }
+            try writer.finish()
+            #expect(FileManager.default.fileExists(atPath: "\(archive)/\(name)"))
+        }
+    }
+
+    /// The rename was done, and only the sync of the directory had no room.
+    @Test func aNameCanBeGivenTwice() throws {
+        try TestDirectory.with { directory in
+            let archive = try directory.subdirectory("wal")
+            let writer = try SegmentWriter(directory: archive, name: name, size: size, offset: 0)
+            try [UInt8](repeating: 2, count: 1 << 20).withUnsafeBytes { try writer.write($0, at: 0) }
+            let segment = try writer.full()
+            try segment.finish()
+            try segment.finish()
+            try FileManager.default.moveItem(atPath: "\(archive)/\(name)", toPath: "\(archive)/elsewhere")
+            #expect(throws: (any Error).self) { try segment.finish() }
+        }
+    }
+
+    @Test func aFullDiskLeavesOneSuspect() throws {
+        try TestDirectory.with { directory in
+            let archive = try directory.subdirectory("wal")
+            for _ in 0..<3 {
+                _ = try SegmentWriter(directory: archive, name: name, size: size, offset: 0)
+                try SegmentWriter.setAside(directory: archive, name: name, replaces: true)
+            }
+            let names = try FileManager.default.contentsOfDirectory(atPath: archive)
+            #expect(names == ["\(name).partial.suspect-full"])
         }
     }
 }

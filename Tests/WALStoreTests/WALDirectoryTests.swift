@@ -110,6 +110,17 @@ struct WALDirectoryTests {
         }
     }
 
+    @Test func aDamagedHistoryIsReplacedAndKept() throws {
+        try ArchiveCopy.with { copy in
+            let text = "1\t0/5000000\tno recovery target specified\n"
+            let file = copy.archive.historyPath(of: TimelineID(2))
+            try Data("rubbish\n".utf8).write(to: URL(fileURLWithPath: file))
+            try copy.archive.storeHistory(TimelineID(2), text: text)
+            #expect(try copy.archive.historyText(TimelineID(2)) == text)
+            #expect(try copy.archive.list().foreign == ["00000002.history.damaged-1"])
+        }
+    }
+
     @Test func aHistoryIsNeverOverwritten() throws {
         try ArchiveCopy.with { copy in
             let text = "1\t0/5000000\tno recovery target specified\n"

@@ -7,6 +7,8 @@ struct ArchiveFacts {
     var segmentSize: SegmentSize?
     var systemIdentifier: UInt64?
     var histories: [TimelineID: TimelineHistory] = [:]
+    /// Files that cannot be read, which is no reason not to go on.
+    var problems: [String] = []
 
     /// Reads the newest segment's first page header, and the history files.
     static func read(_ directory: String) throws -> ArchiveFacts {
@@ -14,7 +16,11 @@ struct ArchiveFacts {
         let names = try FileTree.list(directory).compactMap { ArchiveFileName($0) }
         let directory = WALDirectory(directory, segmentSize: .standard)
         for case .history(let timeline) in names {
-            facts.histories[timeline] = try directory.history(timeline)
+            do {
+                facts.histories[timeline] = try directory.history(timeline)
+            } catch {
+                facts.problems.append("\(error)")
+            }
         }
         for name in names.sorted(by: { $0.description > $1.description }) {
             // The segment size is what we are after, so addresses mean nothing yet.

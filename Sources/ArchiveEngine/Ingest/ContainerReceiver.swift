@@ -25,6 +25,8 @@ package enum ContainerReceiver {
         options.segmentSize = container.segmentSize
         options.isSynchronous = container.settings.walSynchronous
         options.heartbeatIntervalSeconds = 2
+        // An archive that is empty later on was lost, or is not mounted: to begin it anew would leave a hole unseen.
+        options.beginsOnlyWith = container.paths.initMark
         options.lockFile = container.paths.receiverLock
         options.statusFile = container.paths.receiverStatus
         options.logFile = container.paths.receiverLog

@@ -90,6 +90,7 @@ private final class ReceiverLoop {
                 return .storage("\(options.directory) is not a directory, or not mounted")
             }
             let facts = try ArchiveFacts.read(options.directory)
+            for problem in facts.problems { log.writeOnce("error: \(problem)") }
             if let mismatch = facts.mismatch(with: options) { return .permanent(mismatch) }
             let segmentSize = options.segmentSize ?? facts.segmentSize
             let tail = try segmentSize.flatMap { size in
@@ -100,7 +101,14 @@ private final class ReceiverLoop {
                     syncs: options.syncs
                 )
             }
-            if let tail { describe(tail) }
+            if let tail {
+                describe(tail)
+            } else if let mark = options.beginsOnlyWith, !FileTree.exists(mark) {
+                return .storage(
+                    "\(options.directory) holds no WAL, though this archive was begun before: it is not mounted, or its "
+                        + "files were removed; nothing is received until they are back"
+                )
+            }
             var known = options
             known.systemIdentifier = options.systemIdentifier ?? facts.systemIdentifier
             let link = try ReplicationLink(
@@ -138,7 +146,12 @@ private final class ReceiverLoop {
 
     private func describe(_ tail: ArchiveTail) {
         for path in tail.setAside {
-            log.write("error: the last partial segment could not be synced; it is kept as \(path) and received anew")
+            log.write("error: the end of the archive could not be synced; it is kept as \(path) and received anew")
+        }
+        for name in tail.torn {
+            log.write(
+                "error: segment \(name) was never written to its end: it is partial again, and received from there"
+            )
         }
         if let fault = tail.fault {
             log.writeOnce("the end of the archive is not whole: \(fault); going on from \(tail.resume)")

@@ -27,6 +27,8 @@ package struct ReceiverOptions: Sendable {
     package var silenceLimitSeconds = 60.0
     /// The first wait after a lost connection; the further ones are longer.
     package var shortestRetrySeconds = 0.25
+    /// An archive without any segment is begun only while this file is there; nil: always.
+    package var beginsOnlyWith: String?
     /// Held for the receiver's life; nil: no lock.
     package var lockFile: String?
     /// Where `ReceiverStatus` is written; nil: nowhere.

@@ -29,6 +29,10 @@ final class ReceiverSession {
     private var roomRetrySeconds: Double?
     private var isBacklogged = false
     private var mayHaveInput = false
+    /// When the last wait for events ended.
+    private var wokeSeconds = SystemClock.monotonicSeconds()
+    private var isToldToStop = false
+    /// Since when nothing more is taken and nothing became durable.
     private var stopSeconds: Double?
     /// Whether WAL became durable over this connection.
     private(set) var madeProgress = false
@@ -85,7 +89,8 @@ final class ReceiverSession {
         ReplicationMachine.Moment(seconds: SystemClock.monotonicSeconds(), clock: ReceiverStatusFile.now())
     }
 
-    private var isPaused: Bool { roomRetrySeconds != nil || isBacklogged }
+    /// Nothing is read: there is no room for it, or this is to end where it is.
+    private var isPaused: Bool { roomRetrySeconds != nil || isBacklogged || machine.isStopping }
 
     /// Hands an event to the machine and does what it says, with what follows from that.
     private func feed(_ event: ReplicationEvent) {
@@ -120,9 +125,14 @@ final class ReceiverSession {
             PollItem(changed.raw),
             PollItem(interruption.descriptor),
         ]
+        if SystemClock.monotonicSeconds() - wokeSeconds > 1 {
+            // It was the disk that took so long: that is no silence of the upstream's.
+            feed(.paused(isPaused))
+        }
         guard let ready = try? Poll.wait(items, timeoutMilliseconds: timeoutMilliseconds) else {
             return feed(.connectionLost("polling failed"))
         }
+        wokeSeconds = SystemClock.monotonicSeconds()
         if ready[0].contains(.writable) { link.flush() }
         if !isPaused, !ready[0].subtracting(.writable).isEmpty { link.readInput() }
         if isPaused, !ready[0].intersection([.failed, .hangUp, .invalid]).isEmpty {
@@ -133,11 +143,12 @@ final class ReceiverSession {
             changed.drain()
             takeProgress()
         }
-        if !ready[2].isEmpty, interruption.isRaised, stopSeconds == nil {
+        if !ready[2].isEmpty, interruption.isRaised, !isToldToStop {
             log.write("told to stop")
-            stopSeconds = SystemClock.monotonicSeconds()
+            isToldToStop = true
             feed(.stop)
         }
+        if machine.isStopping, stopSeconds == nil { stopSeconds = SystemClock.monotonicSeconds() }
         runTimers()
     }
 
@@ -207,13 +218,23 @@ final class ReceiverSession {
             segmentSize: size,
             expectation: .init(systemIdentifier: machine.knownSystemIdentifier, timeline: start.timeline)
         )
-        if start.kind == .resume, let tail { scanner = tail.scanner }
+        var keepsRest = true
+        if start.kind == .resume, let tail {
+            scanner = tail.scanner
+            keepsRest = tail.keepsRest
+        }
+        // The start is asked for again when the slot was made anew.
+        switch closeStream() {
+        case nil, .durable: break
+        case let failure?: return failure
+        }
         do {
             store = try StreamStore(
                 directory: options.directory,
                 timeline: start.timeline,
                 request: start.position,
                 scanner: scanner,
+                keepsRest: keepsRest,
                 durable: start.durable,
                 syncs: options.syncs,
                 changed: changed
@@ -254,7 +275,9 @@ final class ReceiverSession {
         case .failed(let name, let error):
             self.store = nil
             store.close()
-            setAside(name, "\(error)")
+            if let name { setAside(name, "\(error)", isFull: false) }
+            // The last sync, too, may have met what the disk has lost.
+            if let failure = store.sync.progress.failure, failure.name != name { _ = event(of: failure) }
             return .storageFailed("\(error)")
         }
     }
@@ -300,14 +323,15 @@ final class ReceiverSession {
         if let durable = progress.durable, durable != durableSeen {
             durableSeen = durable
             madeProgress = true
+            if stopSeconds != nil { stopSeconds = SystemClock.monotonicSeconds() }
             feed(.durable(durable))
         }
     }
 
     private func event(of failure: SegmentSync.Failure) -> ReplicationEvent {
         switch failure {
-        case .unsynced(let name, let reason):
-            setAside(name, reason)
+        case .unsynced(let name, let reason, let isFull):
+            setAside(name, reason, isFull: isFull)
             return .storageFailed(reason)
         case .conflict(let name, let reason):
             log.write("error: \(reason)")
@@ -317,9 +341,9 @@ final class ReceiverSession {
         }
     }
 
-    private func setAside(_ name: SegmentName, _ reason: String) {
+    private func setAside(_ name: SegmentName, _ reason: String, isFull: Bool) {
         do {
-            let path = try SegmentWriter.setAside(directory: options.directory, name: name)
+            let path = try SegmentWriter.setAside(directory: options.directory, name: name, replaces: isFull)
             log.write("error: \(reason); the partial segment is kept as \(path) and received anew")
         } catch {
             log.write("error: \(reason); and \(error)")

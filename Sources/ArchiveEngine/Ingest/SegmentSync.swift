@@ -23,12 +23,20 @@ final class SegmentSync: Sendable {
 
     enum Failure: Equatable {
         /// The segment's file can no longer be relied on.
-        case unsynced(SegmentName, String)
+        case unsynced(SegmentName, String, isFull: Bool)
         /// Another content has the segment's name already.
         case conflict(SegmentName, String)
         /// The directory could not be synced, or a complete segment not renamed.
         case directory(String)
+
+        /// The segment that can no longer be relied on.
+        var name: SegmentName? {
+            if case .unsynced(let name, _, _) = self { name } else { nil }
+        }
     }
+
+    /// How many bytes the kernel is asked to begin to write out at a time.
+    private static let writebackBytes: UInt64 = 1 << 20
 
     private struct Full {
         let writer: SegmentWriter
@@ -43,6 +51,8 @@ final class SegmentSync: Sendable {
         var firstUnnamedEnd: LSN?
         var current: SegmentWriter?
         var written: LSN
+        /// Up to where the current segment is being written out.
+        var writtenBack: LSN
         var recordEnd: LSN
         /// Segments that end at or before it hold no part of a record that is still open.
         var releasable: LSN
@@ -53,11 +63,17 @@ final class SegmentSync: Sendable {
         mutating func raiseDurable(to position: LSN) {
             if position > progress.durable ?? .invalid { progress.durable = position }
         }
+
+        /// Enough of the current segment is written to let the disk begin with it.
+        var isWritebackDue: Bool {
+            current != nil && written.bytes(since: max(writtenBack, progress.synced)) >= SegmentSync.writebackBytes
+        }
     }
 
     private enum Work {
         case syncFull(Full, hasNewNames: Bool)
         case syncCurrent(SegmentWriter, written: LSN, recordEnd: LSN, hasNewNames: Bool)
+        case writeBack(SegmentWriter, from: LSN, to: LSN)
         case wait
         case end
     }
@@ -85,6 +101,7 @@ final class SegmentSync: Sendable {
             State(
                 progress: Progress(durable: durable, synced: start),
                 written: start,
+                writtenBack: start,
                 recordEnd: recordEnd,
                 releasable: start
             )
@@ -100,18 +117,19 @@ final class SegmentSync: Sendable {
         state.withLock { state in
             state.current = writer
             state.hasNewNames = true
+            state.writtenBack = state.written
         }
     }
 
     /// More is written; a position tells up to where, another the end of the last record checked within it.
     func advance(written: LSN, recordEnd: LSN, releasable: LSN) {
-        let canName = state.withLock { state in
+        let hasWork = state.withLock { state in
             state.written = written
             state.recordEnd = max(state.recordEnd, recordEnd)
             state.releasable = max(state.releasable, releasable)
-            return state.firstUnnamedEnd.map { $0 <= releasable } ?? false
+            return state.isWritebackDue || state.firstUnnamedEnd.map { $0 <= releasable } ?? false
         }
-        if canName { wake.signal() }
+        if hasWork { wake.signal() }
     }
 
     /// All of the current segment is written.
@@ -140,12 +158,12 @@ final class SegmentSync: Sendable {
     // MARK: - The syncing thread
 
     func run() {
-        var unnamed: [SegmentWriter] = []
+        var unnamed: [FullSegment] = []
         while name(&unnamed) {
             switch nextWork() {
             case .syncFull(let full, let hasNewNames):
-                guard sync(full.writer, hasNewNames: hasNewNames) else { return }
-                unnamed.append(full.writer)
+                guard sync(full.writer, hasNewNames: hasNewNames), let segment = segment(full.writer) else { return }
+                unnamed.append(segment)
                 publish { state in
                     state.full.removeFirst()
                     state.firstUnnamedEnd = unnamed.first?.end
@@ -159,6 +177,8 @@ final class SegmentSync: Sendable {
                     state.progress.synced = max(state.progress.synced, written)
                     state.raiseDurable(to: recordEnd)
                 }
+            case .writeBack(let writer, let start, let end):
+                guard writeBack(writer, from: start, to: end) else { return }
             case .wait:
                 _ = try? Poll.wait(for: wake.raw)
                 wake.drain()
@@ -187,16 +207,20 @@ final class SegmentSync: Sendable {
                 )
             }
             state.isWanted = false
+            if let writer = state.current, state.isWritebackDue, !state.isClosing {
+                defer { state.writtenBack = state.written }
+                return .writeBack(writer, from: max(state.writtenBack, state.progress.synced), to: state.written)
+            }
             return state.isClosing ? .end : .wait
         }
     }
 
     private func sync(_ writer: SegmentWriter, hasNewNames: Bool) -> Bool {
         guard syncs else { return true }
-        do {
+        do throws(SystemError) {
             try writer.syncData()
         } catch {
-            fail(.unsynced(writer.name, "\(error)"))
+            fail(.unsynced(writer.name, "\(error)", isFull: error.isFull))
             return false
         }
         guard hasNewNames else { return true }
@@ -209,13 +233,34 @@ final class SegmentSync: Sendable {
         }
     }
 
+    /// On this thread, since it waits where the disk has enough to do.
+    private func writeBack(_ writer: SegmentWriter, from start: LSN, to end: LSN) -> Bool {
+        guard syncs else { return true }
+        do throws(SystemError) {
+            try writer.startWriteback(at: writer.size.offset(of: start), count: end.bytes(since: start))
+            return true
+        } catch {
+            fail(.unsynced(writer.name, "\(error)", isFull: error.isFull))
+            return false
+        }
+    }
+
+    private func segment(_ writer: SegmentWriter) -> FullSegment? {
+        do throws(SystemError) {
+            return try writer.full()
+        } catch {
+            fail(.directory("\(error)"))
+            return nil
+        }
+    }
+
     /// Gives their names to the synced segments of which no record is open; false when that failed for good.
-    private func name(_ unnamed: inout [SegmentWriter]) -> Bool {
-        while let writer = unnamed.first {
+    private func name(_ unnamed: inout [FullSegment]) -> Bool {
+        while let segment = unnamed.first {
             let (releasable, isClosing) = state.withLock { ($0.releasable, $0.isClosing) }
-            guard writer.end <= releasable else { return true }
+            guard segment.end <= releasable else { return true }
             do {
-                try writer.finish()
+                try segment.finish()
             } catch let error as SystemError where error.isFull {
                 // The rename itself may be tried again, unlike a sync.
                 publish { $0.progress.stall = "\(error)" }
@@ -223,7 +268,7 @@ final class SegmentSync: Sendable {
                 SystemClock.sleep(seconds: 1)
                 continue
             } catch let error as StoreError {
-                fail(.conflict(writer.name, "\(error)"))
+                fail(.conflict(segment.name, "\(error)"))
                 return false
             } catch {
                 fail(.directory("\(error)"))

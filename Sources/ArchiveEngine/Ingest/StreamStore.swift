@@ -13,15 +13,14 @@ final class StreamStore {
         case damaged(String)
         /// The upstream's bytes at this address are not ours.
         case diverged(LSN)
-        case failed(SegmentName, SystemError)
+        /// Without a name when no file was touched.
+        case failed(SegmentName?, SystemError)
     }
-
-    /// How many bytes the kernel is asked to begin to write out at a time.
-    private static let writebackBytes: UInt64 = 1 << 20
 
     let sync: SegmentSync
     let timeline: TimelineID
     private let directory: String
+    private let keepsRest: Bool
     let segmentSize: SegmentSize
     private var scanner: SegmentScanner
     private var writer: SegmentWriter?
@@ -30,17 +29,15 @@ final class StreamStore {
     private let overlapStart: LSN
     /// Up to where bytes are in the file.
     private(set) var written: LSN
-    private var writebackStart: LSN
     /// Bytes that follow `written` and wait for room; the first of them are checked.
     private var pending: [UInt8] = []
     private var pendingCheckedBytes = 0
-    private var writebackFailure: SystemError?
     /// The end of the last complete record among what is written.
     private(set) var recordEnd: LSN
     private let thread: OwnedThread
 
     /// The upstream begins to send at `request`, at most a page before the scanner's position, where the first byte is
-    /// to be written.
+    /// to be written. With `keepsRest` what files hold beyond that is copied before it is dropped.
     ///
     /// - Throws: `SystemError`.
     init(
@@ -48,6 +45,7 @@ final class StreamStore {
         timeline: TimelineID,
         request: LSN,
         scanner: SegmentScanner,
+        keepsRest: Bool,
         durable: LSN?,
         syncs: Bool,
         changed: EventDescriptor
@@ -55,11 +53,11 @@ final class StreamStore {
         self.directory = directory
         self.timeline = timeline
         self.scanner = scanner
+        self.keepsRest = keepsRest
         segmentSize = scanner.segmentSize
         overlapStart = request
         written = scanner.position
         recordEnd = scanner.recordEnd
-        writebackStart = scanner.position
         let sync = try SegmentSync(
             directory: directory,
             start: scanner.position,
@@ -72,7 +70,13 @@ final class StreamStore {
         if segmentSize.offset(of: written) > 0 {
             let offset = segmentSize.offset(of: written)
             let name = SegmentName(timeline: timeline, containing: written, size: segmentSize)
-            let writer = try SegmentWriter(directory: directory, name: name, size: segmentSize, offset: offset)
+            let writer = try SegmentWriter(
+                directory: directory,
+                name: name,
+                size: segmentSize,
+                offset: offset,
+                keepsRest: keepsRest
+            )
             overlap = try writer.bytes(
                 at: segmentSize.offset(of: request),
                 count: Int(written.bytes(since: request))
@@ -124,20 +128,15 @@ final class StreamStore {
             do throws(SystemError) {
                 try write(part)
             } catch {
-                guard error.isFull else { return failure(error) }
+                guard error.isFull else { return .failed(writer?.name, error) }
                 pending = Array(rest)
                 pendingCheckedBytes = part.count
                 return .waitingForRoom(error)
             }
-            if let writebackFailure { return failure(writebackFailure) }
             checkedBytes = 0
             rest = UnsafeRawBufferPointer(rebasing: rest.dropFirst(part.count))
         }
         return .stored
-    }
-
-    private func failure(_ error: SystemError) -> Outcome {
-        .failed(SegmentName(timeline: timeline, containing: written, size: segmentSize), error)
     }
 
     /// Writes bytes which do not cross the end of a segment.
@@ -147,16 +146,6 @@ final class StreamStore {
         try writer.write(bytes, at: offset)
         written = written.advanced(by: UInt64(bytes.count))
         let isFull = offset + UInt64(bytes.count) == segmentSize.bytes
-        if written.bytes(since: writebackStart) >= Self.writebackBytes || isFull {
-            let start = segmentSize.offset(of: writebackStart)
-            do throws(SystemError) {
-                try writer.startWriteback(at: start, count: offset + UInt64(bytes.count) - start)
-            } catch {
-                writebackFailure = error
-                return
-            }
-            writebackStart = written
-        }
         recordEnd = scanner.recordEnd
         sync.advance(written: written, recordEnd: recordEnd, releasable: scanner.openRecordStart ?? written)
         if isFull {
@@ -168,7 +157,13 @@ final class StreamStore {
     private func currentWriter() throws(SystemError) -> SegmentWriter {
         if let writer { return writer }
         let name = SegmentName(timeline: timeline, containing: written, size: segmentSize)
-        let new = try SegmentWriter(directory: directory, name: name, size: segmentSize, offset: 0)
+        let new = try SegmentWriter(
+            directory: directory,
+            name: name,
+            size: segmentSize,
+            offset: 0,
+            keepsRest: keepsRest
+        )
         writer = new
         sync.begin(new)
         return new

@@ -85,6 +85,22 @@ package enum DurableFile {
         try file.sync()
     }
 
+    /// Copies a file to a path that must be free, by reference where the filesystem can.
+    package static func copy(_ path: String, to target: String) throws(SystemError) {
+        let file = try Descriptor.open(path, O_RDONLY | O_NOFOLLOW)
+        let copy = try Descriptor.open(target, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW)
+        do throws(SystemError) {
+            if pgarchive_clone_file(file.raw, copy.raw) < 0 {
+                try checked(pgarchive_copy_sparse(file.raw, copy.raw, try file.size()), "copy", path)
+            }
+            try copy.sync()
+            try syncDirectory(FilePath.parent(of: target))
+        } catch {
+            unlink(target)
+            throw error
+        }
+    }
+
     private static func write(_ path: String, bytes: [UInt8], mode: UInt32) throws(SystemError) {
         let file = try Descriptor.open(path, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, mode: mode)
         try file.writeAll(bytes)

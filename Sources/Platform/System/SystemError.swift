@@ -23,6 +23,7 @@ package struct SystemError: Error, Sendable, Hashable, CustomStringConvertible {
     }
 
     package var isNotFound: Bool { errno == ENOENT }
+    package var isTaken: Bool { errno == EEXIST }
     package var isFull: Bool { errno == ENOSPC || errno == EDQUOT }
 }
 

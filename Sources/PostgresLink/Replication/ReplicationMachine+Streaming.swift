@@ -54,7 +54,7 @@ extension ReplicationMachine {
             unsyncedSince = now.seconds
         }
         guard state == .streaming else { return [] }
-        if isStopping, recordEnd <= position {
+        if isStopping, position >= stopTarget {
             state = .finished
             return [reply(at: now), .endCopy, .finish(.stopped)]
         }
@@ -64,6 +64,7 @@ extension ReplicationMachine {
     mutating func stop(at now: Moment) -> [ReplicationAction] {
         guard state == .streaming else { return finish(.stopped) }
         isStopping = true
+        stopTarget = recordEnd
         if unsyncedSince != nil { return [.sync] }
         state = .finished
         return [reply(at: now), .endCopy, .finish(.stopped)]
@@ -79,7 +80,7 @@ extension ReplicationMachine {
     mutating func tick(at now: Moment) -> [ReplicationAction] {
         if lastHeard == 0 { lastHeard = now.seconds }
         let silence = now.seconds - lastHeard
-        if !isPaused, silence >= settings.silenceLimitSeconds {
+        if !isPaused, !isStopping, silence >= settings.silenceLimitSeconds {
             return finish(.lost("nothing was heard of the upstream for \(Int(silence)) s"))
         }
         guard state == .streaming else { return [] }
@@ -104,7 +105,7 @@ extension ReplicationMachine {
 
     /// When the next tick is due, on the monotonic clock; infinity when nothing is waited for.
     package var nextTickSeconds: Double {
-        var due = isPaused ? .infinity : lastHeard + settings.silenceLimitSeconds
+        var due = isPaused || isStopping ? .infinity : lastHeard + settings.silenceLimitSeconds
         guard state == .streaming else { return due }
         if !isPaused, !hasPinged { due = min(due, lastHeard + settings.pingAfterSeconds) }
         if settings.heartbeatIntervalSeconds > 0 { due = min(due, lastHeartbeat + settings.heartbeatIntervalSeconds) }

@@ -63,7 +63,10 @@ package struct ReplicationMachine: Sendable {
 
     var serverWaitsForSync = false
     var unsyncedSince: Double?
-    var isStopping = false
+    /// Ends as soon as all up to `stopTarget` is durable; nothing more need be read.
+    package internal(set) var isStopping = false
+    /// The end of the last record when the stop was asked for.
+    var stopTarget = LSN.invalid
     var isPaused = false
     var lastHeard = 0.0
     var lastReply = 0.0

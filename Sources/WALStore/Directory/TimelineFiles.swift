@@ -47,11 +47,21 @@ extension WALDirectory {
             guard error.errno == EEXIST else { throw error }
         }
         guard try historyText(timeline) == text else {
+            if (try? history(timeline)) == nil { return try replaceDamaged(file, with: text) }
             throw StoreError.conflict(path: file, evidence: try keepEvidence(of: file, text: text))
         }
         // The first attempt may have been killed before its directory was synced.
         try DurableFile.syncFile(file)
         try DurableFile.syncDirectory(path)
+    }
+
+    /// What cannot be read as a history is none that ours could contradict; it is kept beside.
+    private func replaceDamaged(_ file: String, with text: String) throws(SystemError) {
+        for number in 1...1000 where !FileTree.exists("\(file).damaged-\(number)") {
+            try DurableFile.copy(file, to: "\(file).damaged-\(number)")
+            break
+        }
+        try DurableFile.replace(file, text: text)
     }
 
     private func keepEvidence(of file: String, text: String) throws -> String {

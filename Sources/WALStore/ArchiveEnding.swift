@@ -1,0 +1,41 @@
+internal import WALFormat
+
+/// Which files are the end of an archive, by their names.
+struct ArchiveEnding: Equatable {
+    let timeline: TimelineID
+    /// The last complete segment of the timeline.
+    let complete: SegmentName?
+    /// The partial segments that follow it without a gap.
+    let partials: [SegmentName]
+    /// Partial segments before the last complete one.
+    let strays: [SegmentName]
+    /// Where the first partial segment begins, or would begin.
+    let partialsStart: LSN
+
+    init?(_ names: [ArchiveFileName], segmentSize: SegmentSize) {
+        guard let timeline = names.compactMap({ $0.segment?.timeline }).max() else { return nil }
+        var completes: Set<UInt64> = []
+        var partials: Set<UInt64> = []
+        for name in names {
+            guard let segment = name.segment, segment.timeline == timeline,
+                let number = segment.number(size: segmentSize)
+            else { continue }
+            if case .partialSegment = name { partials.insert(number) } else { completes.insert(number) }
+        }
+        let last = completes.max()
+        guard let first = last.map({ $0 + 1 }) ?? partials.min() else { return nil }
+        var run: [SegmentName] = []
+        var next = first
+        while partials.contains(next) {
+            run.append(SegmentName(timeline: timeline, number: next, size: segmentSize))
+            next += 1
+        }
+        self.timeline = timeline
+        self.complete = last.map { SegmentName(timeline: timeline, number: $0, size: segmentSize) }
+        self.partials = run
+        self.strays = partials.subtracting(completes).filter { $0 < last ?? 0 }.sorted().map {
+            SegmentName(timeline: timeline, number: $0, size: segmentSize)
+        }
+        self.partialsStart = segmentSize.start(of: first)
+    }
+}
