@@ -156,7 +156,7 @@ struct ArchiveTailTests {
         }
         // Damaged within, but not torn: nothing is renamed, and the archive goes on behind it.
         var switched = WALCraft(filledWith: 300_000)
-        switched.finishSegment()
+        switched.switchSegment()
         var damaged = switched.content(of: name(16))
         damaged[100_000] ^= 1
         try with(["\(name(16))": damaged]) { archive in
