@@ -36,8 +36,10 @@ final class StreamStore {
     private(set) var recordEnd: LSN
     private let thread: OwnedThread
 
-    /// The upstream begins to send at `request`, at most a page before the scanner's position, where the first byte is
-    /// to be written. With `keepsRest` what files hold beyond that is copied before it is dropped.
+    /// Begins with the upstream's bytes from `request`, at most a page before the scanner's position.
+    ///
+    /// At that position the first byte is to be written. With `keepsRest` what files hold beyond it is copied before
+    /// it is dropped.
     ///
     /// - Throws: `SystemError`.
     init(
