@@ -12,7 +12,7 @@ struct ArchiveEnding: Equatable {
     /// Where the first partial segment begins, or would begin.
     let partialsStart: LSN
 
-    init?(_ names: [ArchiveFileName], segmentSize: SegmentSize) {
+    init?(_ names: [ArchiveFileName], suspects: [SegmentName] = [], segmentSize: SegmentSize) {
         guard let timeline = names.compactMap({ $0.segment?.timeline }).max() else { return nil }
         var completes: Set<UInt64> = []
         var partials: Set<UInt64> = []
@@ -23,7 +23,10 @@ struct ArchiveEnding: Equatable {
             if case .partialSegment = name { partials.insert(number) } else { completes.insert(number) }
         }
         let last = completes.max()
-        guard let first = last.map({ $0 + 1 }) ?? partials.min() else { return nil }
+        guard var first = last.map({ $0 + 1 }) ?? partials.min() else { return nil }
+        // What was set aside at the beginning of an archive or timeline is to be received anew before what follows.
+        let lost = Set(suspects.filter { $0.timeline == timeline }.compactMap { $0.number(size: segmentSize) })
+        while last == nil, first > 0, lost.contains(first - 1) { first -= 1 }
         var run: [SegmentName] = []
         var next = first
         while partials.contains(next) {

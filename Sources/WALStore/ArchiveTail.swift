@@ -41,8 +41,13 @@ package struct ArchiveTail: Sendable {
         var torn: [SegmentName] = []
         let expectation = SegmentScanner.Expectation(systemIdentifier: systemIdentifier, timeline: nil)
         while true {
-            let names = try FileTree.list(directory).compactMap { ArchiveFileName($0) }
-            guard let ending = ArchiveEnding(names, segmentSize: segmentSize) else { return nil }
+            let files = try FileTree.list(directory)
+            let ending = ArchiveEnding(
+                files.compactMap { ArchiveFileName($0) },
+                suspects: files.compactMap { SuspectFile.segment(of: $0) },
+                segmentSize: segmentSize
+            )
+            guard let ending else { return nil }
             if syncs, let path = try sync(ending, in: directory) {
                 setAside.append(path)
                 continue

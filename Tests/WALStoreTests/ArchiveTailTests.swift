@@ -210,6 +210,19 @@ struct ArchiveTailTests {
         }
     }
 
+    /// The first segment of all was set aside while the next one was begun: nothing is known yet.
+    @Test func whatFollowsTheFirstSuspectIsNoPosition() throws {
+        let craft = WALCraft(filledWith: 2 << 20)
+        try with([
+            "\(name(16)).partial.suspect-1": craft.content(of: name(16)),
+            "\(name(17)).partial": Array(craft.content(of: name(17)).prefix(50_000)),
+        ]) { archive in
+            let found = try #require(try find(archive))
+            #expect(found.resume == LSN(0x100_0000))
+            #expect(!found.isKnown)
+        }
+    }
+
     @Test func suspectFilesAreNotRead() throws {
         let craft = WALCraft(filledWith: 500_000)
         try with([

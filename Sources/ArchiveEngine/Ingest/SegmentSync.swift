@@ -74,6 +74,7 @@ final class SegmentSync: Sendable {
         case syncFull(Full, hasNewNames: Bool)
         case syncCurrent(SegmentWriter, written: LSN, recordEnd: LSN, hasNewNames: Bool)
         case writeBack(SegmentWriter, from: LSN, to: LSN)
+        case name
         case wait
         case end
     }
@@ -179,6 +180,8 @@ final class SegmentSync: Sendable {
                 }
             case .writeBack(let writer, let start, let end):
                 guard writeBack(writer, from: start, to: end) else { return }
+            case .name:
+                continue
             case .wait:
                 _ = try? Poll.wait(for: wake.raw)
                 wake.drain()
@@ -194,6 +197,8 @@ final class SegmentSync: Sendable {
                 defer { state.hasNewNames = false }
                 return .syncFull(full, hasNewNames: state.hasNewNames)
             }
+            // What is acknowledged next should have its name, where it can.
+            if let end = state.firstUnnamedEnd, end <= state.releasable, !state.isClosing { return .name }
             if let writer = state.current, state.isWanted || state.isClosing, state.written > state.progress.synced {
                 defer {
                     state.hasNewNames = false
