@@ -55,6 +55,7 @@ package struct CloneCreate: Sendable {
             try CloneTree.prepare(paths.tree, keepsWAL: false)
             try CloneConfiguration(container: container, record: record).writeFiles()
             try FaultPoint.pass("clone.beforeRecord")
+            if !container.driver.isAtomic { try container.driver.sync(paths.root) }
             record.state = .created
             try catalog.save(record)
             return record
@@ -108,6 +109,7 @@ package struct CloneCreate: Sendable {
             try container.driver.copyVolume(from: sourcePaths.root, to: paths.root, options: CopyOptions())
             try CloneTree.prepare(paths.tree, keepsWAL: !FileTree.exists(sourcePaths.tree.standbySignal))
             try CloneConfiguration(container: container, record: record).copyFiles(from: sourcePaths)
+            if !container.driver.isAtomic { try container.driver.sync(paths.root) }
             record.state = source.state
             try catalog.save(record)
             return record

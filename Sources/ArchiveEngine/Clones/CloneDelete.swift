@@ -22,7 +22,12 @@ package struct CloneDelete: Sendable {
             )
         }
         record.state = .deleting
-        try catalog.save(record)
+        do {
+            try catalog.save(record)
+        } catch let error as SystemError where error.isFull {
+            // Without a record it is half-made, and removed by whoever comes next.
+            try DurableFile.remove(container.paths.clone(name).record)
+        }
         try FaultPoint.pass("clone.afterUnlisting")
         try catalog.removeTree(name)
     }

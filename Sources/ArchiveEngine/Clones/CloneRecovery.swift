@@ -34,6 +34,11 @@ struct CloneRecovery {
         try FaultPoint.pass("clone.beforePromote")
         try server.promote()
         try waitForPromotion()
+        return try finish()
+    }
+
+    /// Checks where a promoted clone left its original's timeline, and notes that it has recovered.
+    func finish() throws -> TimelineID {
         let timeline = try checkSwitchPoint()
         var finished = record
         finished.state = .recovered
@@ -118,7 +123,8 @@ struct CloneRecovery {
             {
                 return
             }
-            try server.pause(milliseconds: 3, interrupt: interruption?.descriptor)
+            // Not interruptible: it is short, and half a promotion would have to be finished by the next start.
+            try server.pause(milliseconds: 3)
         }
         throw ArchiveError(
             .failed,

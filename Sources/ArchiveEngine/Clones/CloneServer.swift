@@ -81,6 +81,16 @@ package struct CloneServer: Sendable {
                     interruption: interruption
                 )
                 timeline = try recovery.run(endFile: configuration.endFile)
+            } else if record.state == .created {
+                // Promoted, and the command ended before that was checked and noted.
+                try server.waitUntilReady(timeoutSeconds: nil, interrupt: interruption?.descriptor ?? -1)
+                timeline = try CloneRecovery(
+                    container: container,
+                    record: record,
+                    server: server,
+                    progress: progress,
+                    interruption: interruption
+                ).finish()
             } else {
                 do {
                     try server.waitUntilReady(timeoutSeconds: nil, interrupt: interruption?.descriptor ?? -1)

@@ -38,7 +38,9 @@ package struct TargetResolver: Sendable {
         if case .time(let time) = target { try awaitClock(time) }
         let path = try self.path(timeline: timeline, target: target, snapshots: candidates)
         for snapshot in candidates where mayServe(snapshot, target) {
-            guard path.contains(snapshot.timeline), path.timeline(at: snapshot.redo) <= snapshot.timeline else {
+            guard path.contains(snapshot.timeline),
+                path.timeline(at: LSN(max(snapshot.consistent.rawValue, 1) - 1)) == snapshot.timeline
+            else {
                 continue
             }
             if let plan = try plan(target, from: snapshot, along: path) { return plan }
@@ -135,7 +137,7 @@ package struct TargetResolver: Sendable {
                 .refused,
                 "WAL is missing: segment \(segment), which lies between snapshot '\(snapshot.name)' and the target",
                 hint:
-                    "the last reachable position from this snapshot is \(rule.stop): use --lsn with it, or a later snapshot"
+                    "reachable from this snapshot is \(rule.stop): use --lsn with it, or a later snapshot"
             )
         case .corrupt(let fault, let segment):
             throw ArchiveError(

@@ -1,5 +1,6 @@
 package import ArchiveModel
 import Platform
+import PostgresLink
 package import WALFormat
 package import WALStore
 
@@ -46,7 +47,16 @@ package struct Container: Sendable {
     }
 
     package var upstreamReplication: String {
-        settings.upstreamReplication.isEmpty ? settings.upstream + " user=replication" : settings.upstreamReplication
+        settings.upstreamReplication.isEmpty
+            ? StandardReplication.text(settings.upstream) : settings.upstreamReplication
+    }
+}
+
+/// The replication connection when none is given: the SQL one, as role `replication`.
+package enum StandardReplication {
+    /// Also for an upstream that is written as a URI.
+    package static func text(_ upstream: String) -> String {
+        (try? ConnectionString(upstream).merging(["user": "replication"]).text) ?? "\(upstream) user=replication"
     }
 }
 

@@ -39,7 +39,7 @@ package struct ContainerInit: Sendable {
         }
 
         var replication: String {
-            upstreamReplication.isEmpty ? "\(upstream) user=replication" : upstreamReplication
+            upstreamReplication.isEmpty ? StandardReplication.text(upstream) : upstreamReplication
         }
     }
 
@@ -303,8 +303,9 @@ package struct ContainerInit: Sendable {
 
     private func handOver(_ container: Container) throws {
         try FaultPoint.pass("init.beforeDone")
-        _ = try SupervisorStart(container).start(parts: Part.allCases)
+        // Before anything else uses the container: with the mark, a later init would take it for a leftover.
         try DurableFile.remove(paths.initMark)
+        _ = try SupervisorStart(container).start(parts: Part.allCases)
         try FileTree.removeFile(paths.initLock)
     }
 }

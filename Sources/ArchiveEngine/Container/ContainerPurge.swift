@@ -54,7 +54,7 @@ package struct ContainerPurge: Sendable {
     private var replication: String? {
         if let container { return container.upstreamReplication }
         if !fallback.replication.isEmpty { return fallback.replication }
-        return fallback.upstream.isEmpty ? nil : "\(fallback.upstream) user=replication"
+        return fallback.upstream.isEmpty ? nil : StandardReplication.text(fallback.upstream)
     }
 
     /// An init was killed: what it left running is nobody's, and is stopped.

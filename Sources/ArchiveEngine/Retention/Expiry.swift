@@ -13,7 +13,14 @@ package struct Expiry: Sendable {
 
     /// What would be removed now, and why the rest stays.
     package func plan(expire: PostgresTime) throws -> RetentionPlan {
-        RetentionPlan(inventory: try inventory(), expire: expire, minimum: container.settings.keepMinimum)
+        guard expire.unixMicroseconds <= SystemClock.now() + 60_000_000 else {
+            throw ArchiveError(
+                .refused,
+                "the expiry date lies in the future: \(Instant.local(expire))",
+                hint: "dates back in time end with 'ago', e.g. '1 week ago'"
+            )
+        }
+        return RetentionPlan(inventory: try inventory(), expire: expire, minimum: container.settings.keepMinimum)
     }
 
     private func inventory() throws -> RetentionInventory {

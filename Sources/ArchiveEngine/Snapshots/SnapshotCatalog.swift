@@ -63,6 +63,7 @@ package struct SnapshotCatalog: Sendable {
     package func halfMade() throws -> [String] {
         guard FileTree.exists(container.paths.snapshots) else { return [] }
         return try FileTree.list(container.paths.snapshots)
-            .filter { !FileTree.exists(container.paths.snapshot($0).record) }
+            // Only what is certainly not there: a failed look must never cost a snapshot.
+            .filter { try FileTree.kind(container.paths.snapshot($0).record) == nil }
     }
 }

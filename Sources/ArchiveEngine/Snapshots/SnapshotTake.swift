@@ -173,7 +173,17 @@ package struct SnapshotTake: Sendable {
                 try driver.copyVolume(from: tree.root, to: paths.root, options: CopyOptions())
                 try driver.freeze(paths.root)
                 let control = try ControlFileReader.read(paths.tree)
-                return record(name, now, control, redo: control.checkpointRedo, probe: probe, live: true)
+                // Once more: commits that were replayed during the copy must not count as later than it.
+                let after = (try? StandbyProbe(container: container, connection: connection)) ?? probe
+                return record(
+                    name,
+                    now,
+                    control,
+                    redo: control.checkpointRedo,
+                    probe: probe,
+                    lastTransactionTime: after.lastTransactionTime,
+                    live: true
+                )
             }
             return try copyOnline(connection, probe: probe, name: name, now: now, to: paths, driver: driver)
         case .stopped(let control):
@@ -223,6 +233,7 @@ package struct SnapshotTake: Sendable {
         _ control: ControlFile,
         redo: LSN,
         probe: StandbyProbe?,
+        lastTransactionTime: PostgresTime? = nil,
         live: Bool
     ) -> SnapshotRecord {
         let consistent = max(control.minRecoveryPoint, redo)
@@ -233,7 +244,7 @@ package struct SnapshotTake: Sendable {
             redo: redo,
             consistent: consistent,
             replayed: max(consistent, probe?.replayed ?? consistent),
-            lastTransactionTime: probe?.lastTransactionTime,
+            lastTransactionTime: lastTransactionTime ?? probe?.lastTransactionTime,
             checkpointTime: control.checkpointTime,
             driver: container.identity.driver,
             live: live

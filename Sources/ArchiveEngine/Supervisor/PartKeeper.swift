@@ -1,5 +1,6 @@
 import ArchiveModel
 import Foundation
+import Glibc
 import Platform
 import WALFormat
 
@@ -185,6 +186,7 @@ final class PartKeeper: @unchecked Sendable {
 final class SupervisorLog: Sendable {
     func line(_ text: String) {
         let line = "\(Instant.iso(.init(unixMicroseconds: SystemClock.now()))) \(text)\n"
-        FileHandle.standardError.write(Data(line.utf8))
+        // A full disk must not end the supervisor: a line that cannot be written is lost.
+        _ = line.withCString { Glibc.write(STDERR_FILENO, $0, strlen($0)) }
     }
 }

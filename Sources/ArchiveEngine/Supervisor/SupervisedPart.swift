@@ -77,6 +77,8 @@ struct StandbyPart: SupervisedPart {
     func start() throws -> ProcessIdentity { try launch().identity }
 
     func launch() throws -> RunningServer {
+        // What the user has edited since the supervisor began.
+        let container = (try? Container.open(container.paths.root)) ?? container
         let parameters = HotStandbyParameters(try ControlFileReader.read(tree))
         try StandbyTree.relinkTablespaces(tree)
         let launch = try StandbyConfiguration(container: container, parameters: parameters).prepare()

@@ -8,6 +8,9 @@ import Platform
 package struct Supervisor: Sendable {
     let container: Container
 
+    /// In the environment of a supervisor that takes the place of one that died.
+    static let restartMark = "PGARCHIVE_SUPERVISOR_RESTARTED"
+
     package init(_ container: Container) {
         self.container = container
     }
@@ -20,6 +23,10 @@ package struct Supervisor: Sendable {
         let signals = try SignalWatch([SIGTERM, SIGINT, SIGHUP])
         let log = SupervisorLog()
         var desired = try DesiredState.read(container)
+        if desired.running.isEmpty, ProcessInfo.processInfo.environment[Self.restartMark] != nil {
+            // All was stopped while no supervisor was there to be told.
+            return log.line("nothing is wanted to run any more")
+        }
         if desired.running.isEmpty {
             desired = DesiredState(running: Set(Part.allCases))
             try desired.write(container)

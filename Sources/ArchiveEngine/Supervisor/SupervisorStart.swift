@@ -55,13 +55,17 @@ package struct SupervisorStart: Sendable {
     package func keepSupervisor() throws {
         let signals = try SignalWatch([SIGTERM, SIGINT, SIGHUP])
         var policy = RestartPolicy()
+        var isRestart = false
         while true {
             let begin = SystemClock.monotonicSeconds()
             let child = try ProcessSpawn.spawn(
                 SpawnRequest(
                     executable: try ThisProgram.path(),
                     arguments: ["container", "run", "--container", container.paths.root],
-                    environment: ServerEnvironment.minimal,
+                    environment: ServerEnvironment.minimal.merging(
+                        isRestart ? [Supervisor.restartMark: "1"] : [:],
+                        uniquingKeysWith: { $1 }
+                    ),
                     workingDirectory: container.paths.root,
                     standardInput: .null,
                     standardOutput: .inherit,
@@ -77,7 +81,10 @@ package struct SupervisorStart: Sendable {
                 _ = child.wait()
                 return
             }
-            if child.wait() == .exited(0) { return }
+            // Ended as asked, or because the container has another supervisor.
+            let status = child.wait()
+            if status == .exited(0) || status == .exited(ErrorCode.conflict.rawValue) { return }
+            isRestart = true
             let delay = policy.died(ranSeconds: SystemClock.monotonicSeconds() - begin)
             SupervisorLog().line("the supervisor died; started again in \(delay) s")
             let milliseconds = Int32(max(delay, 0.1) * 1000)

@@ -23,8 +23,13 @@ struct CronLog {
 
     func line(_ text: String) throws {
         let now = PostgresTime(unixMicroseconds: SystemClock.now())
-        let file = try Descriptor.open(path, O_WRONLY | O_CREAT | O_APPEND, mode: 0o600)
-        try file.writeAll(Array("\(HumanText.instantSeconds(now)) \(text)\n".utf8))
+        do {
+            let file = try Descriptor.open(path, O_WRONLY | O_CREAT | O_APPEND, mode: 0o600)
+            try file.writeAll(Array("\(HumanText.instantSeconds(now)) \(text)\n".utf8))
+        } catch {
+            // Expiry is what frees a full disk: it must not fail for want of its own log line.
+            guard error.isFull else { throw error }
+        }
         if isShown { StandardError.write(text + "\n") }
     }
 
