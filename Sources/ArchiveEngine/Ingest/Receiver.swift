@@ -105,8 +105,8 @@ private final class ReceiverLoop {
                 describe(tail)
             } else if let mark = options.beginsOnlyWith, !FileTree.exists(mark) {
                 return .storage(
-                    "\(options.directory) holds no WAL, though this archive was begun before: it is not mounted, or its "
-                        + "files were removed; nothing is received until they are back"
+                    "\(options.directory) holds no WAL, though this archive was begun before: it is not mounted, or "
+                        + "its files were removed; nothing is received until they are back"
                 )
             }
             var known = options
