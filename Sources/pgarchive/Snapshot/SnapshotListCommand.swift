@@ -31,7 +31,11 @@ struct SnapshotListCommand: ContainerCommand {
     @OptionGroup var global: GlobalOptions
 
     func run(in container: Container) throws {
-        let records = try SnapshotCatalog(container).all().filter { record in
+        let catalog = SnapshotCatalog(container)
+        for (name, problem) in try catalog.damaged() {
+            render.warning("snapshot '\(name)' is not listed: \(problem)")
+        }
+        let records = try catalog.all().filter { record in
             pattern.map { Glob.matches($0, record.name) } ?? true
         }
         let space = SnapshotSpace.read(container)
