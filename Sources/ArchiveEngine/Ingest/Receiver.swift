@@ -170,8 +170,24 @@ private final class ReceiverLoop {
         }
     }
 
+    /// What a user can do about an end that was not asked for.
+    private static func hint(_ outcome: ReplicationOutcome) -> String? {
+        switch outcome {
+        case .stopped: nil
+        case .lost, .serverShutDown: "without --no-loop it is tried again; check the connection and the slot's name"
+        case .slotInUse: "end the other receiver, or use a slot of its own for each"
+        case .authentication: "check the role, its password, and the replication lines of the upstream's pg_hba.conf"
+        case .gap: "WAL is lost between here and there: begin a new archive with a new base backup"
+        case .diverged: "nothing here was changed: see which of the two histories is the right one"
+        case .damaged: "what came was damaged on its way, or upstream's WAL is: check it there with pg_waldump"
+        case .storage: "check the disk and the rights of the directory"
+        case .permanent: "correct what it names, then start again"
+        }
+    }
+
     private func end(_ outcome: ReplicationOutcome) -> Int32 {
         if let reason = outcome.reason { log.write("error: \(reason)") }
+        if let hint = Self.hint(outcome) { log.write("hint: \(hint)") }
         log.write("stopped at \(status.status.received), durable up to \(status.status.durable)")
         status.enter(.stopped, outcome.reason)
         switch outcome {
