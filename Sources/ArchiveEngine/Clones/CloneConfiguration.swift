@@ -41,8 +41,6 @@ struct CloneConfiguration {
             shared_buffers = \(buffers)
             max_wal_size = 4GB
             min_wal_size = 80MB
-            # The clone can be made again: a lost commit costs little, waiting for the disk costs time.
-            synchronous_commit = off
             wal_level = replica
             huge_pages = off
             """ + "\n"

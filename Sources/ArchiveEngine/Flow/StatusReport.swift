@@ -82,7 +82,8 @@ package struct StatusReport: Codable, Sendable {
                 name: Part.walArchive.rawValue,
                 isRunning: false,
                 state: state?.phase.rawValue ?? "stopped",
-                reason: state?.reason
+                // What it said itself when it ended tells more than that it ended.
+                reason: status?.reason ?? state?.reason
             )
         }
         return PartReport(
