@@ -35,7 +35,6 @@ package struct ReceiverOptions: Sendable {
     package var statusFile: String?
     /// Log lines go there; nil: standard error.
     package var logFile: String?
-    package var isVerbose = false
 
     package init(connection: String, directory: String) {
         self.connection = connection

@@ -92,7 +92,6 @@ struct WALArchiveReceiveCommand: ParsableCommand {
         options.loops = !noLoop
         options.isSynchronous = synchronous
         options.syncs = !noSync
-        options.isVerbose = global.verbose
         try finish(Receiver.run(options))
     }
 
