@@ -3,14 +3,15 @@ import ArgumentParser
 struct BashCompletionCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "bash-completion",
-        abstract: "Output a bash completion snippet for this utility.",
+        abstract: "Print the completion for bash.",
         discussion: """
-            Completes commands, options, and the names of containers, snapshots and clones. \
-            It may be saved to global or personal profiles, or evaluated directly:
+            It completes commands, options, and the names of containers, snapshots and clones. 'make install' puts \
+            it where bash finds it by itself; otherwise add the line below to ~/.bashrc.
 
+            EXAMPLES
               eval "$(pgarchive bash-completion)"
 
-            'pgarchive --generate-completion-script zsh' (or fish) writes those of other shells.
+            'pgarchive --generate-completion-script zsh' (or fish) prints those of other shells.
             """
     )
 

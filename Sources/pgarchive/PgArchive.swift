@@ -8,25 +8,41 @@ struct PgArchive: ParsableCommand {
         commandName: "pgarchive",
         abstract: "A PostgreSQL archive server: continuous WAL, snapshots, and clones of any moment.",
         discussion: """
-            A container holds all that belongs to the archive of one PostgreSQL cluster, the upstream: \
-            its WAL, received continuously through a replication slot; a warm standby which replays it; \
-            read-only snapshots of the standby; and clones, writable copies of a snapshot which recover to \
-            a moment of your choice and run as PostgreSQL servers of their own.
+            A container is the archive of one PostgreSQL server, the upstream. It is a directory with the upstream's \
+            WAL, received continuously through a replication slot; a standby which replays that WAL; read-only \
+            snapshots of the standby; and clones: servers of their own, made from a snapshot and recovered to a \
+            moment of your choice.
 
-            EXAMPLE
+            EXAMPLES
               pgarchive container init --container prod --upstream 'host=db1 user=postgres'
+              pgarchive container status
               pgarchive snapshot create
-              pgarchive clone create look --at '10 minutes ago' --start
+              pgarchive clone create look --latest --start
               pgarchive clone psql look
+              pgarchive clone create before-drop --at '2026-11-21 08:50' --start
 
             CHOOSING A CONTAINER
-              --container NAME or DIR, or PGARCHIVE=<dir> in the environment; with only one container \
-            none need be named. Containers lie in $PGARCHIVE_HOME (default /var/lib/pgarchive).
+              --container NAME  a name below $PGARCHIVE_HOME (default: /var/lib/pgarchive)
+              --container DIR   a directory anywhere, written with a slash
+              PGARCHIVE=DIR     the same in the environment
+              With only one container there, none need be named.
+
+            ENVIRONMENT
+              UPSTREAM, UPSTREAM_REPL, SLOT  for 'container init' and 'container purge'
+              EXPIRE_DATE                    for expiry, instead of keep.expire_date
+              PGARCHIVE_POSTGRES_15          the programs of PostgreSQL 15 (or 16 to 18)
+              TZ, PAGER, NO_COLOR            as everywhere
+
+            libpq's PG* variables of the shell are not used. The settings of a container are in its pgarchive.toml.
 
             EXIT CODES
-              0 done, 1 failed, 2 usage, 3 authentication, 4 refused, 5 interrupted, 6 not found, \
-            7 conflict, 8 upstream unreachable, 9 verification failed, 10 findings. \
-            'status' exits 0 or 1.
+              0 done                              6 no such container, snapshot or clone
+              1 failed                            7 exists already, in use, or locked
+              2 wrong command line or setting     8 the upstream cannot be reached
+              3 the upstream refused the login    9 verification failed
+              4 refused, nothing was changed     10 done, with findings
+              5 interrupted, and cleaned up
+              'status' exits 0 when all is running and 1 when not; 'psql' as psql does.
             """,
         version: "pgarchive \(ProgramVersion.text)",
         subcommands: [

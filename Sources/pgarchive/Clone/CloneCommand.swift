@@ -3,18 +3,19 @@ import ArgumentParser
 struct CloneCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "clone",
-        abstract: "Make and run writable copies of the cluster at a moment of your choice.",
+        abstract: "Writable servers as of a moment of your choice.",
         discussion: """
-            A clone is a copy-on-write copy of a snapshot, which recovers to its target when it first starts and is \
-            then a PostgreSQL server of its own, with its own port, for as long as you need it. It is isolated: it \
-            archives nowhere, replicates from nowhere, applies no subscription, and listens on this host only.
+            A clone is a copy of a snapshot which recovers to its target when it first starts. From then on it is a \
+            PostgreSQL server of its own, with its own port, until you delete it. It is isolated: it archives \
+            nowhere, replicates from nowhere, applies no subscription, and listens on this host only.
 
-            Its files lie in clones/<name>/: postgresql.conf and pg_hba.conf there are yours to edit.
+            postgresql.conf and pg_hba.conf in clones/NAME/ of the container are yours to edit. It holds the data, \
+            roles and passwords of the upstream: guard it as well as that.
             """,
         subcommands: [
-            CloneCreateCommand.self, CloneDuplicateCommand.self, CloneDeleteCommand.self, CloneStartCommand.self,
-            CloneStopCommand.self, CloneStatusCommand.self, CloneReloadCommand.self, CloneRestartCommand.self,
-            CloneListCommand.self, CloneLogCommand.self, ClonePsqlCommand.self,
+            CloneCreateCommand.self, CloneListCommand.self, CloneStartCommand.self, CloneStatusCommand.self,
+            ClonePsqlCommand.self, CloneLogCommand.self, CloneStopCommand.self, CloneRestartCommand.self,
+            CloneReloadCommand.self, CloneDuplicateCommand.self, CloneDeleteCommand.self,
         ]
     )
 }

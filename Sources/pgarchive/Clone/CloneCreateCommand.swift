@@ -6,30 +6,32 @@ import WALFormat
 struct CloneCreateCommand: ContainerCommand {
     static let configuration = CommandConfiguration(
         commandName: "create",
-        abstract: "Create a new named (PostgreSQL) clone instance from a snapshot.",
+        abstract: "Make a clone of a snapshot, of a time, of a WAL position, or of the latest state.",
         usage: """
+            pgarchive clone create <name> --at TIME | --lsn LSN | --latest [<options>]
             pgarchive clone create <snapshot> <name> [<target-time>] [<options>]
-                   pgarchive clone create <name> --at TIME | --lsn LSN | --latest [<options>]
             """,
         discussion: """
-            In the first form the clone recovers to the moment of the snapshot, or to the target time, which \
-            should be after it. In the second form the best snapshot is picked for you. The target is looked up in \
-            the WAL first: what cannot be reached is refused, with the nearest targets, before anything is made; \
-            what can be reached is printed as an exact instant and position.
+            Give a name and a target (--at, --lsn, --latest), and the best snapshot is picked. Or give a snapshot \
+            and a name: the clone is then at the snapshot's own moment, or at <target-time>, which must be later.
 
-            TIME is anything that 'date --date' understands: '10 minutes ago', '2026-11-21 08:50', '@1763713430'. \
-            All that committed up to and including that instant is in the clone.
+            TIME is whatever 'date --date' understands; without a zone it is in this host's, or TZ. The clone holds \
+            all that committed up to and including that instant. The target is looked up in the WAL first, and \
+            printed as an exact instant and position; one that cannot be reached is refused, with the nearest that \
+            can, before anything is made.
 
-            The clone gets a port of its own. It is not started unless you say --start, so that its postgresql.conf \
-            may be edited before recovery begins. --start returns when it takes writes.
+            The clone gets a free port of the setting clone.ports. Without --start it is only made, so that you may \
+            edit clones/NAME/postgresql.conf before 'clone start'.
 
-            EXAMPLE
-              pgarchive clone create look --at '2026-11-21 08:50' --start
+            EXAMPLES
+              pgarchive clone create look --at '10 minutes ago' --start
+              pgarchive clone create before-drop --at '2026-11-21 08:50' --dry-run
+              pgarchive clone create now --latest --start
               pgarchive clone create 20261121-082350 test
-              pgarchive clone create newest --latest --dry-run
 
-            The spellings of pgBackRest and Barman are understood: --type=time --target=TIME, --target-time, \
-            --target-lsn, --target-timeline, --set.
+            EXIT CODES
+              2 not a time   4 the target cannot be reached   6 no such snapshot
+              7 the name is taken, or no port is free   9 WAL on the way is damaged
 
             SEE ALSO
               snapshot list, clone start, clone psql, clone delete
@@ -37,17 +39,23 @@ struct CloneCreateCommand: ContainerCommand {
     )
 
     @Argument(
-        help: ArgumentHelp("<snapshot> <name> [<target-time>], or <name>.", valueName: "name"),
+        help: ArgumentHelp(
+            "The new clone's name; or a snapshot, the name, and perhaps a target time.",
+            valueName: "name"
+        ),
         completion: .custom { words, _, _ in Completions.snapshots(words) }
     )
     var words: [String]
 
     @OptionGroup(title: "Target") var targetOptions: CloneTargetOptions
 
-    @Flag(help: "Start it, and return when it takes writes.")
+    @Flag(help: "Start it at once, and return when it takes writes.")
     var start = false
 
-    @Flag(name: [.customLong("dry-run"), .customShort("n")], help: "Only show what would be done.")
+    @Flag(
+        name: [.customLong("dry-run"), .customShort("n")],
+        help: "Look the target up and show the plan; make nothing."
+    )
     var dryRun = false
 
     @OptionGroup var global: GlobalOptions

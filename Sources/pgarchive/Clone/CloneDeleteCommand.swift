@@ -4,13 +4,15 @@ import ArgumentParser
 struct CloneDeleteCommand: ContainerCommand {
     static let configuration = CommandConfiguration(
         commandName: "delete",
-        abstract: "Delete a (stopped) clone.",
+        abstract: "Delete a clone that is stopped.",
         discussion: """
-            Removes the clone's data, configuration and log. The snapshot it was made from stays. A running clone is \
-            refused.
+            Removes its data, configuration and log. The snapshot that it was made from stays.
 
-            EXAMPLE
+            EXAMPLES
               pgarchive clone stop look && pgarchive clone delete look
+
+            EXIT CODES
+              6 no such clone   7 it is running
 
             SEE ALSO
               clone stop, clone list

@@ -4,16 +4,20 @@ import ArgumentParser
 struct CloneDuplicateCommand: ContainerCommand {
     static let configuration = CommandConfiguration(
         commandName: "duplicate",
-        abstract: "Duplicate an existing clone instance.",
+        abstract: "Copy a clone as it is now, under a new name.",
         discussion: """
-            The duplicate is a copy of the clone as it is now, with a port of its own; the source is not touched. If \
-            the source is running, the duplicate does crash recovery once started. It is not started.
+            For trying the same thing twice. The duplicate has a port of its own and is not started; the source is \
+            not touched. A source that is running can be copied on btrfs only, and the duplicate then does crash \
+            recovery when it first starts.
 
-            EXAMPLE
+            EXAMPLES
               pgarchive clone duplicate test test-2
 
+            EXIT CODES
+              4 the source is running or recovering: stop it first   7 the name is taken
+
             SEE ALSO
-              clone create, clone start
+              clone start, clone create
             """
     )
 

@@ -8,12 +8,12 @@ import WALFormat
 struct CloneListCommand: ContainerCommand {
     static let configuration = CommandConfiguration(
         commandName: "list",
-        abstract: "List clones, optionally restricted to a simple globbing pattern.",
+        abstract: "List clones.",
         discussion: """
-            TARGET is the commit time of the last transaction in the clone, or the WAL position where it stops. With \
-            --status the state of each is given too.
+            TARGET is the time of the last commit in the clone, or the WAL position where its recovery ends; AGE is \
+            the time since it was made.
 
-            EXAMPLE
+            EXAMPLES
               pgarchive clone list --status
               pgarchive clone list 'test-*' --quiet
 
@@ -23,12 +23,12 @@ struct CloneListCommand: ContainerCommand {
     )
 
     @Argument(
-        help: "A name or a pattern with *, ? and [a-z].",
+        help: "A name, or a pattern with *, ? and [a-z]; put it in quotes. (default: all)",
         completion: .custom { words, _, _ in Completions.clones(words) }
     )
     var pattern: String?
 
-    @Flag(help: "Say for each whether it is running.")
+    @Flag(help: "Show for each whether it is running.")
     var status = false
 
     @OptionGroup var global: GlobalOptions

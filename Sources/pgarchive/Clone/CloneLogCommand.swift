@@ -4,12 +4,12 @@ import ArgumentParser
 struct CloneLogCommand: ContainerCommand {
     static let configuration = CommandConfiguration(
         commandName: "log",
-        abstract: "Write the named clone's log to stdout or tail -f it.",
+        abstract: "Show a clone's newest log.",
         discussion: """
-            If stdout is a terminal $PAGER is used to show it. The log is PostgreSQL's, as CSV, one file a weekday; \
-            the newest is shown.
+            On a terminal through $PAGER, or less; otherwise to standard output. It is PostgreSQL's CSV log, one \
+            file for each day of the week in clones/NAME/log/, overwritten after a week.
 
-            EXAMPLE
+            EXAMPLES
               pgarchive clone log look -f
 
             SEE ALSO

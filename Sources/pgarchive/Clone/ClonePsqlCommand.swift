@@ -5,17 +5,20 @@ import ArgumentParser
 struct ClonePsqlCommand: ContainerCommand {
     static let configuration = CommandConfiguration(
         commandName: "psql",
-        abstract: "Open a psql shell connected to a running named clone instance.",
+        abstract: "Open psql on a running clone.",
         discussion: """
-            Additional arguments are passed through; options of pgarchive stand before the name. The connection is \
-            over the clone's Unix socket, as a superuser, to the database postgres unless you name another.
+            As the upstream's superuser, in the database postgres unless the arguments say otherwise. Whatever \
+            follows the name is psql's; options of pgarchive stand before it. The exit code is psql's.
 
-            EXAMPLE
+            Other programs connect to localhost and the port that 'clone list' shows, with the upstream's roles and \
+            passwords.
+
+            EXAMPLES
               pgarchive clone psql look
               pgarchive clone psql look shop -c 'SELECT count(*) FROM orders'
 
             SEE ALSO
-              clone start, standby psql
+              clone start, clone list, standby psql
             """
     )
 
@@ -24,7 +27,10 @@ struct ClonePsqlCommand: ContainerCommand {
     @Argument(help: "The clone.", completion: .custom { words, _, _ in Completions.clones(words) })
     var name: String
 
-    @Argument(parsing: .captureForPassthrough, help: ArgumentHelp("Arguments for psql.", valueName: "arg"))
+    @Argument(
+        parsing: .captureForPassthrough,
+        help: ArgumentHelp("Arguments for psql: a database, options.", valueName: "arg")
+    )
     var arguments: [String] = []
 
     func run(in container: Container) throws {

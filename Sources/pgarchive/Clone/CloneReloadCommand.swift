@@ -6,7 +6,11 @@ struct CloneReloadCommand: ContainerCommand {
         commandName: "reload",
         abstract: "Let a running clone read its configuration files again.",
         discussion: """
-            The files are postgresql.conf and pg_hba.conf in clones/<name>/.
+            The files are postgresql.conf and pg_hba.conf in clones/NAME/ of the container. What isolates the clone \
+            is given to it when it starts, and cannot be changed there.
+
+            EXAMPLES
+              pgarchive clone reload look
 
             SEE ALSO
               clone restart

@@ -6,7 +6,10 @@ struct CloneRestartCommand: ContainerCommand {
         commandName: "restart",
         abstract: "Stop a clone and start it again.",
         discussion: """
-            For settings that a reload does not change. A clone that is not running is started.
+            For settings that a reload does not bring into effect. A clone that is not running is started.
+
+            EXAMPLES
+              pgarchive clone restart look
 
             SEE ALSO
               clone reload, clone start

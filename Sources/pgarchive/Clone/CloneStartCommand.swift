@@ -7,11 +7,15 @@ struct CloneStartCommand: ContainerCommand {
         commandName: "start",
         abstract: "Start a clone; the first time it recovers to its target.",
         discussion: """
-            Returns when the clone takes writes. A long recovery shows how far it is. When recovery fails, the \
-            reason is taken from the clone's log, and the clone is stopped again.
+            Returns when the clone takes writes; a long recovery shows how far it is. When it fails or is \
+            interrupted, the clone is stopped again, and the reason is shown from its log. When its port is in use \
+            meanwhile, the clone gets another, and this says so.
 
-            EXAMPLE
+            EXAMPLES
               pgarchive clone start look
+
+            EXIT CODES
+              1 it did not start   6 no such clone   7 it is running already
 
             SEE ALSO
               clone psql, clone log, clone stop

@@ -5,10 +5,15 @@ import ArgumentParser
 struct CloneStatusCommand: ContainerCommand {
     static let configuration = CommandConfiguration(
         commandName: "status",
-        abstract: "Show whether a clone is running; exit 1 if it is not.",
+        abstract: "Show whether a clone runs; exit 1 when it does not.",
         discussion: """
-            EXAMPLE
+            With its process, its port, its snapshot, and the moment that it was made for.
+
+            EXAMPLES
               pgarchive clone status look
+
+            EXIT CODES
+              0 it is running   1 it is not   6 no such clone
 
             SEE ALSO
               clone list --status, clone log

@@ -5,12 +5,12 @@ import ArgumentParser
 struct CloneStopCommand: ContainerCommand {
     static let configuration = CommandConfiguration(
         commandName: "stop",
-        abstract: "Stop a clone, or with --all every clone.",
+        abstract: "Stop a clone, or with --all every clone of the container.",
         discussion: """
-            Waits until the server has ended. A clone that is not running is fine. The clone keeps its data and goes \
-            on from there when it is started again.
+            Waits until the server has ended; one that is not running is fine. The clone keeps its data, and goes on \
+            from there when it is started again.
 
-            EXAMPLE
+            EXAMPLES
               pgarchive clone stop look
               pgarchive clone stop --all -m immediate
 
@@ -19,7 +19,7 @@ struct CloneStopCommand: ContainerCommand {
             """
     )
 
-    @Argument(help: "The clone.", completion: .custom { words, _, _ in Completions.clones(words) })
+    @Argument(help: "The clone; not with --all.", completion: .custom { words, _, _ in Completions.clones(words) })
     var name: String?
 
     @Flag(help: "Stop every running clone of the container.")
@@ -27,7 +27,10 @@ struct CloneStopCommand: ContainerCommand {
 
     @OptionGroup var stop: StopOptions
 
-    @Option(name: [.customShort("t"), .long], help: ArgumentHelp("How long to wait.", valueName: "seconds"))
+    @Option(
+        name: [.customShort("t"), .long],
+        help: ArgumentHelp("How many seconds to wait for each.", valueName: "seconds")
+    )
     var timeout: Double = 60
 
     @OptionGroup var global: GlobalOptions

@@ -15,37 +15,40 @@ struct CloneTargetOptions: ParsableArguments {
 
     @Option(
         name: [.customLong("at"), .customLong("target-time")],
-        help: ArgumentHelp("The state at this instant.", valueName: "time")
+        help: ArgumentHelp("With all that committed up to this instant.", valueName: "time")
     )
     var time: String?
 
     @Option(
         name: [.customLong("lsn"), .customLong("target-lsn")],
-        help: ArgumentHelp("The state at this WAL position, such as 16/B374D848.", valueName: "lsn")
+        help: ArgumentHelp("With all WAL up to this position, such as 16/B374D848.", valueName: "lsn")
     )
     var lsn: String?
 
-    @Flag(name: [.customLong("latest")], help: "Everything that is durable here.")
+    @Flag(name: [.customLong("latest")], help: "With all that is durable in the archive.")
     var latest = false
 
-    @Flag(name: [.customLong("immediate"), .customLong("target-immediate")], help: "The snapshot's own moment.")
+    @Flag(
+        name: [.customLong("immediate"), .customLong("target-immediate")],
+        help: "At the snapshot's own moment; needs --snapshot."
+    )
     var immediate = false
 
-    @Option(help: ArgumentHelp("Says what --target is.", valueName: "time|lsn|immediate|latest"))
+    @Option(help: ArgumentHelp("pgBackRest's spelling: what --target is.", valueName: "type"))
     var type: TargetType?
 
-    @Option(help: ArgumentHelp("The target, with --type.", valueName: "target"))
+    @Option(help: ArgumentHelp("The time or WAL position, with --type=time or --type=lsn.", valueName: "target"))
     var target: String?
 
     @Option(
         name: [.customLong("timeline"), .customLong("target-timeline"), .customLong("target-tli")],
-        help: ArgumentHelp("The timeline to follow; default: the newest.", valueName: "n")
+        help: ArgumentHelp("The timeline to follow. (default: the newest)", valueName: "n")
     )
     var timeline: String?
 
     @Option(
         name: [.customLong("snapshot"), .customLong("set")],
-        help: "The snapshot to use; default: the one with the least to replay.",
+        help: "The snapshot to start from. (default: the one with the least to replay)",
         completion: .custom { words, _, _ in Completions.snapshots(words) }
     )
     var snapshot: String?

@@ -5,20 +5,24 @@ import ArgumentParser
 struct ContainerDashboardCommand: ContainerCommand {
     static let configuration = CommandConfiguration(
         commandName: "dashboard",
-        abstract: "Show more detailed status and tails of log files.",
+        abstract: "Show the status, the newest snapshots, the clones, and the ends of the logs.",
         discussion: """
-            The status, the newest snapshots, the clones, and the last lines of each log. The exit code is 0 whether \
-            or not all is running.
+            All on one page, for a person who looks. The exit code is 0 whether or not all is running: a monitor \
+            should ask 'container status'.
 
-            EXAMPLE
+            EXAMPLES
               watch -n 5 pgarchive container dashboard
+              pgarchive container dashboard --lines 20
 
             SEE ALSO
               container status, wal_archive log, standby log
             """
     )
 
-    @Option(name: [.customShort("n"), .long], help: ArgumentHelp("Lines of each log.", valueName: "count"))
+    @Option(
+        name: [.customShort("n"), .long],
+        help: ArgumentHelp("Lines to show of each log, 0 to 1000.", valueName: "count")
+    )
     var lines = 5
 
     @OptionGroup var global: GlobalOptions

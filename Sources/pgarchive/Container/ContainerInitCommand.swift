@@ -7,41 +7,65 @@ import PostgresLink
 struct ContainerInitCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "init",
-        abstract: "Create a new backup location and upstream replication slot, both of which must not exist yet.",
+        abstract: "Make a new container, and a replication slot for it on the upstream.",
         discussion: """
-            Looks at the upstream first, and says all that is missing there at once, with the lines that mend it. \
-            Then: creates the slot and receives WAL from it, copies the data with a base backup, and starts the \
-            standby. The container is fully started and operational at the end. Whatever goes wrong, and when it is \
-            interrupted, neither slot nor directory stays behind.
+            Looks at the upstream first and lists all that is missing there, each with the line that mends it. Then \
+            it creates the slot, receives WAL from it, copies the data with a base backup, starts the standby, and \
+            returns when that is consistent: from then on all runs. A failed or interrupted init removes what it \
+            made, the slot too.
 
-            Copy-on-write is used where the filesystem has it (btrfs, xfs with reflinks); elsewhere every snapshot is \
-            a whole copy, unless --pool-size makes a btrfs filesystem in an image file (as root).
+            Name the new container with --container or PGARCHIVE: a name stands for a directory below \
+            $PGARCHIVE_HOME, a path with a slash for itself. Neither the directory nor the slot may exist yet. \
+            Connections and slot are written to the container's pgarchive.toml (upstream, upstream_repl, slot) and \
+            may be changed there later. Passwords belong in the owner's ~/.pgpass; libpq's PG* variables are not \
+            used.
 
-            EXAMPLE
+            Snapshots and clones share their blocks on btrfs and on xfs with reflinks. Elsewhere each is a whole \
+            copy, unless --pool-size makes a btrfs filesystem in an image file, $PGARCHIVE_HOME/pools/NAME.img.
+
+            EXAMPLES
               pgarchive container init --container prod --upstream 'host=db1 user=postgres'
-              pgarchive container init --container prod --upstream 'host=db1' --pool-size 20G
+              pgarchive container init --container prod --upstream host=db1 --pool-size 50G
+
+            EXIT CODES
+              2 wrong option        4 something is missing upstream; nothing was changed
+              3 login refused       8 the upstream cannot be reached
+              7 it exists already
 
             SEE ALSO
-              container status, container purge, container init-cron
+              container status, container init-cron, snapshot create, container purge
             """
     )
 
     @OptionGroup(title: "Upstream") var upstream: UpstreamOptions
 
-    @Option(help: ArgumentHelp("Make a btrfs pool of this size, e.g. 20G.", valueName: "size"))
+    @Option(
+        help: ArgumentHelp(
+            "Make a btrfs filesystem in an image file that may grow to this size, e.g. 50G, and mount it; needs root.",
+            valueName: "size"
+        )
+    )
     var poolSize: String?
 
     @Option(
-        help: ArgumentHelp("The storage driver; default: the best that works there.", valueName: "btrfs|reflink|copy")
+        help: ArgumentHelp("How snapshots and clones are copied. (default: the best that works there)")
     )
     var driver: StorageDriverKind?
 
     @Option(
-        help: ArgumentHelp("The upstream's checkpoint before the copy: gentle, or at once.", valueName: "spread|fast")
+        help: ArgumentHelp(
+            "The upstream's checkpoint before the copy: spread may take minutes, fast writes all at once.",
+            valueName: "kind"
+        )
     )
     var checkpoint: BaseBackupTool.Checkpoint = .spread
 
-    @Option(help: "The system user that everything runs as (default: postgres for root, otherwise you).")
+    @Option(
+        help: ArgumentHelp(
+            "The system user that everything runs as. (default: postgres when run as root, otherwise you)",
+            valueName: "user"
+        )
+    )
     var owner: String?
 
     /// The part of an init that root leaves to the owner.

@@ -5,10 +5,14 @@ import ArgumentParser
 struct ContainerInitCronCommand: ContainerCommand {
     static let configuration = CommandConfiguration(
         commandName: "init-cron",
-        abstract: "Add a new default cron stanza to the calling user's crontab.",
+        abstract: "Add the container's cron jobs to its owner's crontab, commented out.",
         discussion: """
-            In case you messed up the original. The jobs are commented out: verify and enable them with 'crontab -e'. \
-            Run as root, it is the crontab of the container's owner.
+            'container init' only shows them. The jobs: a new snapshot and expiry every hour, compression of WAL \
+            every ten minutes, and on btrfs defragmentation every Sunday. Enable them with 'crontab -e' as the \
+            owner: remove the leading '#'. The lines are appended each time this is called.
+
+            EXAMPLES
+              pgarchive container init-cron
 
             SEE ALSO
               cron expire-and-create-snapshot, cron compress-wal-archive, cron defrag-btrfs

@@ -7,8 +7,12 @@ struct ContainerListCommand: ParsableCommand {
         commandName: "list",
         abstract: "List the containers of this host.",
         discussion: """
-            Those in $PGARCHIVE_HOME (default /var/lib/pgarchive) and those linked there, also the ones whose pool is \
-            not mounted.
+            Those in $PGARCHIVE_HOME (default: /var/lib/pgarchive), those elsewhere that are linked there, as \
+            'container init' does, and those whose pool is not mounted. STATE 'running' means that the supervisor \
+            runs; 'container status' tells the rest. --container makes no difference here.
+
+            EXAMPLES
+              pgarchive container list
 
             SEE ALSO
               container status, container init

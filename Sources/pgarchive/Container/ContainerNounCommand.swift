@@ -3,16 +3,19 @@ import ArgumentParser
 struct ContainerNounCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "container",
-        abstract: "Make, start, stop, watch and remove whole containers.",
+        abstract: "Make, start, stop, watch and remove whole archives.",
         discussion: """
-            A container is one upstream's archive: a directory with its WAL archive, standby, snapshots, clones, logs \
-            and settings (pgarchive.toml). 'system' is the same word. Run as root, each command works as the \
-            container's owner; root itself is only needed to mount pools.
+            A container is the archive of one upstream: a directory with WAL archive, standby, snapshots, clones, \
+            logs, and settings (pgarchive.toml). It belongs to one system user, its owner, usually postgres. \
+            Commands work as the owner, and as root, which becomes the owner; root is needed only to make, mount and \
+            remove a pool ('container init --pool-size').
+
+            'system' is another word for 'container'.
             """,
         subcommands: [
-            ContainerInitCommand.self, ContainerPurgeCommand.self, ContainerStartCommand.self,
-            ContainerStopCommand.self, ContainerStatusCommand.self, ContainerDashboardCommand.self,
-            ContainerInitCronCommand.self, ContainerListCommand.self, ContainerRunCommand.self,
+            ContainerInitCommand.self, ContainerListCommand.self, ContainerStatusCommand.self,
+            ContainerDashboardCommand.self, ContainerStartCommand.self, ContainerStopCommand.self,
+            ContainerRunCommand.self, ContainerInitCronCommand.self, ContainerPurgeCommand.self,
         ],
         aliases: ["system"]
     )

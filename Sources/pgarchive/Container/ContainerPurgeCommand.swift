@@ -7,22 +7,28 @@ import Platform
 struct ContainerPurgeCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "purge",
-        abstract: "Completely remove the full backup location and the replication slot.",
+        abstract: "Remove a container with all that is in it, and its replication slot.",
         discussion: """
-            Says what it will remove, and asks; with --force it does not ask. Make sure nothing at all is needed any \
-            more, and everything is stopped: it refuses while anything runs. Tries to read the container's settings, \
-            and falls back to the same options and environment that init uses. Works when the upstream is gone: then \
-            it says how to drop the slot later.
+            There is no way back. Purge lists what it will remove and asks you to type the container's name. It \
+            refuses while anything of the container runs. A container with a pool is purged by root.
 
-            EXAMPLE
-              pgarchive clone stop --all && pgarchive container stop && pgarchive container purge
+            When the upstream cannot be reached, the container is removed all the same, and a warning names the slot \
+            with the SQL that drops it. Do so: a slot left behind makes the upstream keep WAL until its disk is \
+            full.
+
+            EXAMPLES
+              pgarchive clone stop --all && pgarchive container stop
+              pgarchive container purge
+
+            EXIT CODES
+              4 not confirmed, or needs root; nothing was removed   7 something is running
 
             SEE ALSO
-              container stop, container init
+              container stop, clone stop
             """
     )
 
-    @Flag(help: "Do not ask.")
+    @Flag(help: "Do not ask. What runs is still not stopped.")
     var force = false
 
     /// The part of a purge that root leaves to the owner.

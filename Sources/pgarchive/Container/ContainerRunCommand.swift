@@ -6,16 +6,20 @@ struct ContainerRunCommand: ParsableCommand {
         commandName: "run",
         abstract: "Run the supervisor in the foreground.",
         discussion: """
-            For systemd and for those who like to watch: keeps the wal_archive and standby processes running until it \
-            gets SIGTERM or SIGINT, then stops them. 'container start' does the same in the background. A second \
-            supervisor of one container is refused.
+            For systemd (pgarchive@NAME.service), and to see what it says: it keeps the wal_archive and standby \
+            processes running until SIGTERM or Ctrl-C, then stops them and ends. 'container start' does the same in \
+            the background. Run as root, it mounts the container's pool first. A second supervisor of one container \
+            is refused with exit code 7.
+
+            EXAMPLES
+              pgarchive container run
 
             SEE ALSO
               container start, container stop
             """
     )
 
-    @Flag(help: "Start the supervisor again when it is killed; systemd does this by itself.")
+    @Flag(help: "Start the supervisor again when it dies; under systemd this is not needed.")
     var restart = false
 
     @OptionGroup var global: GlobalOptions

@@ -6,14 +6,20 @@ import Platform
 struct ContainerStartCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "start",
-        abstract: "Start backup system, which consists of the wal_archive and standby processes.",
+        abstract: "Start the wal_archive and standby processes, and keep them running.",
         discussion: """
-            Starts a supervisor in the background, which keeps both running and starts them again when they die. \
-            Returns when they work. Run as root, it first mounts the container's pool if it has one, for example \
-            after a reboot; systemd does the same with pgarchive@NAME.service.
+            Starts a supervisor in the background, which starts both, and starts them again when they die. Returns \
+            when both work, or with exit code 1 and the reason when one does not; it goes on being tried. What runs \
+            already is left alone. Clones are not started.
+
+            Run as root, it mounts the container's pool first, as is needed after a reboot. Under systemd use \
+            'systemctl start pgarchive@NAME' instead, which does the same.
+
+            EXAMPLES
+              sudo pgarchive container start --container prod
 
             SEE ALSO
-              container status, container stop, container run
+              container status, container stop, clone start
             """
     )
 

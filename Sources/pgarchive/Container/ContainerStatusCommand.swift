@@ -4,15 +4,22 @@ import ArgumentParser
 struct ContainerStatusCommand: ContainerCommand {
     static let configuration = CommandConfiguration(
         commandName: "status",
-        abstract: "Show status of subsystems, exit 1 if any is not running.",
+        abstract: "Show whether all parts run, and how far WAL has come; exit 1 when one does not.",
         discussion: """
-            Also shows how far WAL has come: what the upstream has written, what is received and durable here, what \
-            the standby has replayed, and the newest snapshot, with how far each is behind. What stands still says \
-            why. The upstream is not asked, so this is quick and works when it is away.
+            The parts are the supervisor, wal_archive (the receiver) and the standby; one that stands still says \
+            why. Below them stands how far WAL has come: what the upstream has written, as last heard; what is \
+            received; what is durable on this disk; what the standby has replayed; and the newest snapshot. BEHIND \
+            is the distance to the upstream's end, TIME the newest moment known to be included.
 
-            EXAMPLE
-              pgarchive container status || mail -s 'archive is down' root </dev/null
-              pgarchive container status --output json
+            The upstream is not asked, so this is quick and works while it is away. With --quiet only the exit code \
+            speaks.
+
+            EXAMPLES
+              pgarchive container status
+              pgarchive container status --quiet || echo 'the archive is down'
+
+            EXIT CODES
+              0 all parts run   1 a part does not run   6 no such container
 
             SEE ALSO
               container dashboard, wal_archive status, standby status

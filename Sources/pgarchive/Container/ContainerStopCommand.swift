@@ -5,14 +5,16 @@ import ArgumentParser
 struct ContainerStopCommand: ContainerCommand {
     static let configuration = CommandConfiguration(
         commandName: "stop",
-        abstract: "Stop backup system.",
+        abstract: "Stop the wal_archive and standby processes and their supervisor.",
         discussion: """
-            Stops the standby, the wal_archive process and the supervisor; they stay stopped until they are started \
-            again. Clones go on running. Meanwhile the upstream keeps all WAL for the replication slot: watch its \
-            disk space.
+            They stay stopped until they are started again. Clones go on running. Meanwhile the upstream keeps all \
+            WAL for the replication slot: watch its disk space. Under systemd use 'systemctl stop pgarchive@NAME'.
+
+            EXAMPLES
+              pgarchive container stop
 
             SEE ALSO
-              clone stop, container start
+              container start, clone stop, container purge
             """
     )
 

@@ -4,8 +4,7 @@ import ArgumentParser
 struct UpstreamOptions: ParsableArguments {
     @Option(
         help: ArgumentHelp(
-            "How to connect to the upstream for SQL (default: $UPSTREAM).",
-            discussion: "A libpq connection string. PG* variables of the shell are not used.",
+            "The connection for SQL, as libpq writes it. (default: $UPSTREAM, or the local server)",
             valueName: "connstr"
         )
     )
@@ -13,13 +12,13 @@ struct UpstreamOptions: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
-            "The same for replication (default: $UPSTREAM_REPL, or the upstream with user=replication).",
+            "The connection for replication. (default: $UPSTREAM_REPL, or the one for SQL with user=replication)",
             valueName: "connstr"
         )
     )
     var upstreamRepl: String?
 
-    @Option(help: "The replication slot (default: $SLOT, or pgarchive_<container>).")
+    @Option(help: "The replication slot. (default: $SLOT, or pgarchive_<container>)")
     var slot: String?
 
     var sql: String { upstream ?? Terminal.environment("UPSTREAM") ?? "" }

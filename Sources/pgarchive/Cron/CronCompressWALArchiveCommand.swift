@@ -5,20 +5,20 @@ import ArgumentParser
 struct CronCompressWALArchiveCommand: ContainerCommand {
     static let configuration = CommandConfiguration(
         commandName: "compress-wal-archive",
-        abstract: "Compress completed segments in wal_archive which the standby has already processed.",
+        abstract: "Compress the WAL that the standby has replayed.",
         discussion: """
-            Runs n at a time (default 1). Each compressed segment is compared with the original before it replaces \
-            it; every reader understands both. The log is written to log/cron_wal_archive.log.
+            With zstd, n segments at a time. Each is read back and compared with the original before it takes its \
+            place, and all that reads WAL reads both forms. Logged in log/cron_wal_archive.log.
 
-            EXAMPLE
+            EXAMPLES
               pgarchive cron compress-wal-archive 2
 
             SEE ALSO
-              wal_archive list
+              wal_archive list, container init-cron
             """
     )
 
-    @Argument(help: ArgumentHelp("How many segments to compress at a time.", valueName: "n"))
+    @Argument(help: ArgumentHelp("How many segments to compress at a time, 1 to 256.", valueName: "n"))
     var count = 1
 
     @OptionGroup var global: GlobalOptions

@@ -4,14 +4,17 @@ import ArgumentParser
 struct CronDefragBtrfsCommand: ContainerCommand {
     static let configuration = CommandConfiguration(
         commandName: "defrag-btrfs",
-        abstract: "Defragment the standby directory.",
+        abstract: "Defragment the standby's files, on btrfs.",
         discussion: """
-            PostgreSQL tends to cause a critical amount of fragmentation fast. Defragmenting writes the files anew and \
-            no longer shares their space with the snapshots, so it may need as much free space as the standby is \
-            large, and refuses when there is less. The log is written to log/cron_btrfs.log.
+            A database on btrfs fragments fast, and gets slow. Defragmenting writes the files anew, which ends their \
+            sharing with the snapshots: it may take as much space as the standby is large, and refuses (exit code 4) \
+            when there is less. Logged in log/cron_btrfs.log.
+
+            EXAMPLES
+              pgarchive cron defrag-btrfs
 
             SEE ALSO
-              snapshot list
+              snapshot list, container init-cron
             """
     )
 

@@ -5,13 +5,16 @@ import ArgumentParser
 struct CronExpireAndCreateSnapshotCommand: ContainerCommand {
     static let configuration = CommandConfiguration(
         commandName: "expire-and-create-snapshot",
-        abstract: "Expire old snapshots and wal segments, and create a new snapshot.",
+        abstract: "Expire old snapshots and WAL, and take a new snapshot.",
         discussion: """
-            As 'snapshot expire' and then 'snapshot create'. When one of them fails, the other is done all the same. \
-            The log is written to log/cron_snapshot.log.
+            What 'snapshot expire' and then 'snapshot create' do, with the same settings. When one of them fails, \
+            the other is done all the same, and the exit code is the failure's. Logged in log/cron_snapshot.log.
+
+            EXAMPLES
+              pgarchive cron expire-and-create-snapshot
 
             SEE ALSO
-              snapshot expire, snapshot create
+              snapshot expire, snapshot create, container init-cron
             """
     )
 

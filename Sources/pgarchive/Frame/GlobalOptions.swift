@@ -4,21 +4,20 @@ import ArgumentParser
 struct GlobalOptions: ParsableArguments {
     @Option(
         help: ArgumentHelp(
-            "The container: a name below $PGARCHIVE_HOME, or a directory (with a slash).",
-            discussion: "Default: $PGARCHIVE, or the only container there is.",
+            "The container's name, or its directory with a slash. (default: $PGARCHIVE, or the only one there is)",
             valueName: "name|dir"
         ),
         completion: .custom { _, _, _ in Completions.containers() }
     )
     var container: String?
 
-    @Option(help: ArgumentHelp("The form of results.", valueName: "table|json"))
+    @Option(help: ArgumentHelp("How results are printed.", valueName: "format"))
     var output: OutputFormat = .table
 
-    @Flag(name: [.short, .long], help: "Say less: lists show names only, no progress.")
+    @Flag(name: [.short, .long], help: "Print less: of lists only the names; no progress, no remarks.")
     var quiet = false
 
-    @Flag(name: [.short, .long], help: "Say more.")
+    @Flag(name: [.short, .long], help: "Print more: what a cron job writes to its log.")
     var verbose = false
 
     func validate() throws {
@@ -36,7 +35,7 @@ struct GlobalOptions: ParsableArguments {
 
     /// Takes the options that every command has out of a usage line, where they hide what matters.
     static func shortened(usage: String) -> String {
-        usage.replacing(" [--container <name|dir>] [--output <table|json>] [--quiet] [--verbose]", with: " [<options>]")
+        usage.replacing(" [--container <name|dir>] [--output <format>] [--quiet] [--verbose]", with: " [<options>]")
     }
 
     /// Global options before the verb are moved behind it, where they are declared.

@@ -24,8 +24,8 @@ struct StopOptions: ParsableArguments {
     @Option(
         name: [.customShort("m"), .long],
         help: ArgumentHelp(
-            "smart waits for clients to leave, fast disconnects them, immediate is a crash.",
-            valueName: "smart|fast|immediate"
+            "smart waits until all clients have left, fast disconnects them, immediate stops as in a crash.",
+            valueName: "mode"
         )
     )
     var mode: Mode = .fast

@@ -3,15 +3,18 @@ import ArgumentParser
 struct SnapshotCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "snapshot",
-        abstract: "Take, list and remove read-only snapshots of the standby.",
+        abstract: "Read-only copies of the standby, from which clones are made.",
         discussion: """
-            A snapshot is the standby's whole cluster at one moment, copy-on-write: it is made in milliseconds \
-            and takes space only for what changes afterwards. Clones are made from snapshots and go forward from \
-            there, so the oldest snapshot is the earliest moment that can be reached.
+            A snapshot is the whole cluster as the standby had it at one moment. Clones go forward from a snapshot, \
+            never back: the oldest snapshot is the earliest moment that can be reached, and frequent ones make \
+            clones start quickly. cron takes and expires them ('cron expire-and-create-snapshot').
+
+            On btrfs a snapshot is made at once and takes space only for what changes afterwards; on xfs with \
+            reflinks likewise, but file by file. Elsewhere it is a whole copy.
             """,
         subcommands: [
-            SnapshotCreateCommand.self, SnapshotDeleteCommand.self, SnapshotExpireCommand.self,
-            SnapshotListCommand.self,
+            SnapshotCreateCommand.self, SnapshotListCommand.self, SnapshotExpireCommand.self,
+            SnapshotDeleteCommand.self,
         ]
     )
 }

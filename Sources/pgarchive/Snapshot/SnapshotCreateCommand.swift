@@ -5,27 +5,31 @@ import ArgumentParser
 struct SnapshotCreateCommand: ContainerCommand {
     static let configuration = CommandConfiguration(
         commandName: "create",
-        abstract: "Create a new snapshot of the standby directory under snapshots/.",
+        abstract: "Take a snapshot of the standby.",
         discussion: """
-            Asks the standby for a restartpoint first, so that clones of the snapshot have little to replay. \
-            Refuses, and says why, when the standby is not running, is held or far behind, or has no recent \
-            restartpoint. The standby goes on replaying meanwhile.
+            For cron, and before something risky upstream. It asks the standby for a restartpoint first, so that \
+            clones of the snapshot have little to replay; the standby goes on replaying. The snapshot is named by \
+            the UTC time, such as 20261121-082350, and kept in snapshots/ of the container.
 
-            The snapshot's name is the time in UTC, such as 20261121-082350.
+            Refuses, with the reason, when the standby does not run, is held, paused or far behind, or has no recent \
+            restartpoint (the setting snapshot.debt). Nothing is left of a snapshot that fails.
 
-            EXAMPLE
+            EXAMPLES
               pgarchive snapshot create
               pgarchive snapshot create --name before-upgrade
+
+            EXIT CODES
+              4 the standby is not fit for it   7 the name is taken
 
             SEE ALSO
               snapshot list, clone create, cron expire-and-create-snapshot
             """
     )
 
-    @Flag(help: "Do this even when the standby is not running, does not replay, or has no recent restartpoint.")
+    @Flag(help: "Also when the standby does not run, does not replay, or has no recent restartpoint.")
     var force = false
 
-    @Option(help: "A name instead of the time.")
+    @Option(help: "Its name: a-z, 0-9, _, . and -, at most 48. (default: the UTC time)")
     var name: String?
 
     @OptionGroup var global: GlobalOptions

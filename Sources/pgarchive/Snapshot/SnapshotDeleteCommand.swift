@@ -4,24 +4,29 @@ import ArgumentParser
 struct SnapshotDeleteCommand: ContainerCommand {
     static let configuration = CommandConfiguration(
         commandName: "delete",
-        abstract: "Directly delete one or more snapshots.",
+        abstract: "Delete one or more snapshots, whatever their age.",
         discussion: """
-            Each pattern is a name or a simple globbing pattern with *, ? and [a-z]; put it in quotes. A pattern \
-            that matches nothing is an error, and then nothing is deleted. A snapshot stays while a clone made \
-            from it has not yet recovered. Moments before the oldest snapshot left can no longer be reached; \
-            WAL is not removed ('snapshot expire' does that).
+            A pattern is a name, or has *, ? and [a-z]; then put it in quotes. A pattern that matches nothing is an \
+            error, and so is a snapshot from which a clone has still to recover: nothing is deleted then. Clones \
+            that have recovered do not need it.
 
-            EXAMPLE
+            Moments before the oldest snapshot that is left can no longer be reached. The WAL stays until 'snapshot \
+            expire'.
+
+            EXAMPLES
               pgarchive snapshot delete 20261121-082350
               pgarchive snapshot delete '202610*' before-upgrade
 
+            EXIT CODES
+              6 a pattern matches nothing   7 a clone still needs one
+
             SEE ALSO
-              snapshot expire, snapshot list
+              snapshot list, snapshot expire
             """
     )
 
     @Argument(
-        help: ArgumentHelp("Names or patterns.", valueName: "pattern"),
+        help: ArgumentHelp("A name, or a pattern with *, ? and [a-z].", valueName: "pattern"),
         completion: .custom { words, _, _ in Completions.snapshots(words) }
     )
     var patterns: [String]

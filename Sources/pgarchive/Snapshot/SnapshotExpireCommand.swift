@@ -6,26 +6,25 @@ import WALFormat
 struct SnapshotExpireCommand: ContainerCommand {
     static let configuration = CommandConfiguration(
         commandName: "expire",
-        abstract: "Delete snapshots older than the expiry date, and the WAL that nothing needs any more.",
+        abstract: "Delete snapshots older than the expiry date, and WAL that nothing needs.",
         discussion: """
-            The date is keep.expire_date of pgarchive.toml; EXPIRE_DATE in the environment overrides it. It is \
-            written as for 'date --date=STRING', and may be a relative term like "1 week ago". Every moment since \
-            then stays reachable: the newest snapshot older than the date is kept, since those moments are reached \
-            from it. Also kept are the keep.minimum newest snapshots and what clones still recover from. WAL goes \
-            only below what all of these and the standby need.
+            The date is the setting keep.expire_date (default: 1 week ago), or EXPIRE_DATE in the environment, as \
+            'date --date' understands it. Every moment since then stays reachable. Therefore the newest snapshot \
+            that is older than the date is kept; so are the newest keep.minimum snapshots (default: 2), and those \
+            from which a clone has still to recover.
 
-            With --show only show the actions to be taken, but don't delete anything.
+            WAL is removed only where it is older than what all of these, and the standby, need.
 
-            EXAMPLE
+            EXAMPLES
               pgarchive snapshot expire --show
-              EXPIRE_DATE='3 days ago' pgarchive snapshot expire
+              EXPIRE_DATE='3 days ago' pgarchive snapshot expire --show
 
             SEE ALSO
               cron expire-and-create-snapshot, snapshot delete, wal_archive list
             """
     )
 
-    @Flag(help: "Only show what would be deleted and kept, and why.")
+    @Flag(help: "Only show what would be deleted and what is kept, and why.")
     var show = false
 
     @OptionGroup var global: GlobalOptions

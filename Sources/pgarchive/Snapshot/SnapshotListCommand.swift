@@ -7,23 +7,27 @@ import WALFormat
 struct SnapshotListCommand: ContainerCommand {
     static let configuration = CommandConfiguration(
         commandName: "list",
-        abstract: "List snapshots, optionally restricted to a simple globbing pattern.",
+        abstract: "List snapshots, oldest first.",
         discussion: """
-            Oldest first. LSN is how far the snapshot goes; EARLIEST TARGET is the first moment that a clone of it can \
-            have; DEBT is the WAL that a clone of the snapshot's own moment replays when it first starts; OWN is the \
-            space that only this snapshot holds, counted in the background, with the age of the count.
+            COLUMNS
+              TL, LSN          the timeline and the WAL position that the snapshot is at
+              EARLIEST TARGET  the first moment that a clone of it can have
+              DEBT             WAL that a clone of the snapshot's own moment has to replay
+              OWN, COUNTED     space that only this snapshot holds, and the count's age
 
-            EXAMPLE
+            The space is counted in the background by the supervisor.
+
+            EXAMPLES
               pgarchive snapshot list
               pgarchive snapshot list '20261121-*' --output json
 
             SEE ALSO
-              snapshot create, snapshot expire, clone create
+              snapshot create, snapshot delete, clone create
             """
     )
 
     @Argument(
-        help: "A name or a pattern with *, ? and [a-z].",
+        help: "A name, or a pattern with *, ? and [a-z]; put it in quotes. (default: all)",
         completion: .custom { words, _, _ in Completions.snapshots(words) }
     )
     var pattern: String?

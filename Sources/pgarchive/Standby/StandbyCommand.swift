@@ -3,14 +3,17 @@ import ArgumentParser
 struct StandbyCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "standby",
-        abstract: "The standby: a warm standby PostgreSQL instance which is fed from the wal_archive.",
+        abstract: "The server that replays the WAL, and of which snapshots are taken.",
         discussion: """
-            It has no connection to the upstream, replays each segment when it is complete, and is what snapshots are \
-            taken of. Its configuration is generated; settings of your own belong in standby.conf in the container.
+            A PostgreSQL server in recovery, fed from the WAL archive alone: it has no connection to the upstream, \
+            replays each segment once it is complete, and answers read-only queries to its owner over a Unix socket.
+
+            Its configuration is generated. Settings of your own belong in standby.conf in the container, which need \
+            not exist; the memory it uses is standby.shared_buffers in pgarchive.toml.
             """,
         subcommands: [
-            StandbyStartCommand.self, StandbyStopCommand.self, StandbyStatusCommand.self, StandbyReloadCommand.self,
-            StandbyRestartCommand.self, StandbyLogCommand.self, StandbyPsqlCommand.self,
+            StandbyStatusCommand.self, StandbyPsqlCommand.self, StandbyLogCommand.self, StandbyStartCommand.self,
+            StandbyStopCommand.self, StandbyRestartCommand.self, StandbyReloadCommand.self,
         ]
     )
 }

@@ -5,12 +5,12 @@ import ArgumentParser
 struct StandbyLogCommand: ContainerCommand {
     static let configuration = CommandConfiguration(
         commandName: "log",
-        abstract: "Write today's standby log to stdout or tail -f it.",
+        abstract: "Show the standby's log of today.",
         discussion: """
-            If stdout is a terminal $PAGER is used to show it. The log is PostgreSQL's, as CSV, one file a weekday, \
-            each overwritten after a week.
+            On a terminal through $PAGER, or less; otherwise to standard output. It is PostgreSQL's CSV log, one \
+            file for each day of the week in log/standby/, overwritten after a week.
 
-            EXAMPLE
+            EXAMPLES
               pgarchive standby log -f
 
             SEE ALSO

@@ -5,11 +5,12 @@ import ArgumentParser
 struct StandbyPsqlCommand: ContainerCommand {
     static let configuration = CommandConfiguration(
         commandName: "psql",
-        abstract: "Open a psql shell connected to the standby: read-only, and as it replays.",
+        abstract: "Open psql on the standby: read-only, and as far as it has replayed.",
         discussion: """
-            Additional arguments are passed through; options of pgarchive stand before them.
+            As the upstream's superuser, in the database postgres unless the arguments say otherwise. Whatever \
+            follows is psql's; options of pgarchive stand before it. The exit code is psql's.
 
-            EXAMPLE
+            EXAMPLES
               pgarchive standby psql
               pgarchive standby psql shop -c 'SELECT pg_last_xact_replay_timestamp()'
 
@@ -20,7 +21,10 @@ struct StandbyPsqlCommand: ContainerCommand {
 
     @OptionGroup var global: GlobalOptions
 
-    @Argument(parsing: .captureForPassthrough, help: ArgumentHelp("Arguments for psql.", valueName: "arg"))
+    @Argument(
+        parsing: .captureForPassthrough,
+        help: ArgumentHelp("Arguments for psql: a database, options.", valueName: "arg")
+    )
     var arguments: [String] = []
 
     func run(in container: Container) throws {

@@ -4,8 +4,14 @@ import ArgumentParser
 struct StandbyReloadCommand: ContainerCommand {
     static let configuration = CommandConfiguration(
         commandName: "reload",
-        abstract: "Let the standby read its configuration files again.",
+        abstract: "Let the running standby read standby.conf again.",
         discussion: """
+            For settings that PostgreSQL changes without a restart. Settings in pgarchive.toml take a 'standby \
+            restart'.
+
+            EXAMPLES
+              pgarchive standby reload
+
             SEE ALSO
               standby restart
             """

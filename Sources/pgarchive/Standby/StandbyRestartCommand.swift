@@ -4,12 +4,16 @@ import ArgumentParser
 struct StandbyRestartCommand: ContainerCommand {
     static let configuration = CommandConfiguration(
         commandName: "restart",
-        abstract: "Stop the standby and start it again.",
+        abstract: "Stop the standby and start it again, with the settings as they are now.",
         discussion: """
-            Returns when it answers queries again.
+            For changes in pgarchive.toml, and for those in standby.conf that a reload does not bring into effect. \
+            Returns when the standby answers queries again.
+
+            EXAMPLES
+              pgarchive standby restart
 
             SEE ALSO
-              standby reload, standby stop
+              standby reload, standby status
             """
     )
 

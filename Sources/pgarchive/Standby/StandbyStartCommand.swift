@@ -6,11 +6,15 @@ struct StandbyStartCommand: ContainerCommand {
         commandName: "start",
         abstract: "Start the standby.",
         discussion: """
-            It is kept running by the container's supervisor, which is started too if there is none; the wal_archive \
-            process is left as it is. Returns when the standby answers queries, or says why it does not.
+            The container's supervisor keeps it running, and is started too if there is none; the wal_archive \
+            process is left as it is. Returns when the standby answers queries, or with exit code 1 and the reason \
+            when it does not; it goes on being tried.
+
+            EXAMPLES
+              pgarchive standby start
 
             SEE ALSO
-              container start, standby status, standby log
+              standby status, standby log, container start
             """
     )
 

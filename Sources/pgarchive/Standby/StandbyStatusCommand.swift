@@ -4,10 +4,16 @@ import ArgumentParser
 struct StandbyStatusCommand: ContainerCommand {
     static let configuration = CommandConfiguration(
         commandName: "status",
-        abstract: "Check if the standby is running; exit 1 if it is not.",
+        abstract: "Show whether the standby runs, and how far it has replayed; exit 1 when it does not.",
         discussion: """
-            Shows how far it has replayed, and in red why it stands still if it does: held before a CREATE \
-            TABLESPACE, paused, or waiting for WAL that is missing.
+            Shows why it stands still if it does: held before a CREATE TABLESPACE, paused, or waiting for WAL that \
+            is missing. To be up to one segment behind is normal: a segment is replayed when it is complete.
+
+            EXAMPLES
+              pgarchive standby status
+
+            EXIT CODES
+              0 it runs, even while it stands still   1 it does not run
 
             SEE ALSO
               container status, standby log

@@ -6,13 +6,14 @@ struct StandbyStopCommand: ContainerCommand {
         commandName: "stop",
         abstract: "Stop the standby.",
         discussion: """
-            It stays stopped until it is started again. WAL is received all the same, and replayed later.
+            It stays stopped until it is started again. WAL is received all the same, and replayed later; no \
+            snapshot can be taken meanwhile, but by force.
 
-            EXAMPLE
-              pgarchive standby stop -m immediate
+            EXAMPLES
+              pgarchive standby stop
 
             SEE ALSO
-              container stop, standby start
+              standby start, container stop
             """
     )
 

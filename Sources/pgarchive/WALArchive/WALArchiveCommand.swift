@@ -3,15 +3,19 @@ import ArgumentParser
 struct WALArchiveCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "wal_archive",
-        abstract: "The WAL archive: control, list and watch the process that receives WAL from the upstream.",
+        abstract: "The received WAL, and the process that receives it.",
         discussion: """
-            The process connects to the upstream using PostgreSQL's replication protocol, with the configured \
-            replication slot, and stores what it receives in the wal_archive directory. WAL is checked and durable \
-            there before the upstream is told so; after any interruption it goes on where it stopped.
+            The wal_archive process connects to the upstream by PostgreSQL's replication protocol, through the \
+            container's replication slot, and stores WAL segments in the directory wal_archive/. What it \
+            acknowledges to the upstream has been checked and is durable here. After an interruption it goes on \
+            where it stopped.
+
+            While it does not run, the upstream keeps all WAL for the slot: watch its disk space. 'wal' is short for \
+            'wal_archive'.
             """,
         subcommands: [
-            WALArchiveStartCommand.self, WALArchiveStopCommand.self, WALArchiveStatusCommand.self,
-            WALArchiveListCommand.self, WALArchiveLogCommand.self, WALArchiveReceiveCommand.self,
+            WALArchiveStatusCommand.self, WALArchiveListCommand.self, WALArchiveLogCommand.self,
+            WALArchiveStartCommand.self, WALArchiveStopCommand.self, WALArchiveReceiveCommand.self,
         ],
         aliases: ["wal"]
     )

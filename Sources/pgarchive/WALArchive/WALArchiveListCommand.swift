@@ -6,13 +6,13 @@ import WALStore
 struct WALArchiveListCommand: ContainerCommand {
     static let configuration = CommandConfiguration(
         commandName: "list",
-        abstract: "List wal_archive directory and size.",
+        abstract: "List the segments of the WAL archive, with their sizes and the total.",
         discussion: """
-            Each segment with its position and its size on disk, in the order of WAL: complete, compressed (.zst), or \
-            the partial one that is being received. Then the timelines' history files, what does not belong there, \
-            and the total.
+            In the order of WAL. START is the segment's first position, FORM says whether it is complete, compressed \
+            (.zst), or partial: being received. Then follow the timelines' history files, what does not belong \
+            there, and the total.
 
-            EXAMPLE
+            EXAMPLES
               pgarchive wal_archive list | tail
               pgarchive wal_archive list --output json
 

@@ -5,11 +5,11 @@ import ArgumentParser
 struct WALArchiveLogCommand: ContainerCommand {
     static let configuration = CommandConfiguration(
         commandName: "log",
-        abstract: "Write wal_archive.log to stdout or tail -f it.",
+        abstract: "Show the log of the wal_archive process, log/wal_archive.log.",
         discussion: """
-            If stdout is a terminal $PAGER is used to show it.
+            On a terminal through $PAGER, or less; otherwise to standard output.
 
-            EXAMPLE
+            EXAMPLES
               pgarchive wal_archive log -f
 
             SEE ALSO

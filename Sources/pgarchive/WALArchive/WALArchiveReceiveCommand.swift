@@ -7,15 +7,23 @@ import WALFormat
 struct WALArchiveReceiveCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "receive",
-        abstract: "Receive WAL in the foreground: for the container, or into any directory as pg_receivewal does.",
+        abstract: "Receive WAL in the foreground, into any directory, as pg_receivewal does.",
         discussion: """
-            Without -D this is the container's wal_archive process itself, which the supervisor runs; there is no \
-            need to start it by hand. With -D it needs no container: it receives into that directory, with \
-            pg_receivewal's options, until it is interrupted or has reached -E. WAL already there is gone on from. \
-            Libpq's PG* variables are not used: -d says everything.
+            With -D it needs no container, and takes pg_receivewal's options: to try the receiver, to measure it, or \
+            to archive WAL alone. It goes on from the WAL that is already in the directory, until it is interrupted \
+            or has reached -E. libpq's PG* variables are not used: -d says everything.
 
-            EXAMPLE
-              pgarchive wal_archive receive -D /srv/wal -S standby1 -d 'host=db1 user=replication'
+            Without -D it is the container's wal_archive process, which the supervisor starts: there is no need to \
+            do so by hand.
+
+            EXAMPLES
+              pgarchive wal_archive receive -D wal -S wal1 -d 'host=db1 user=repl'
+
+            EXIT CODES
+              0 interrupted, or -E is reached     7 another receiver uses the directory
+              1 trouble with the disk             8 connection lost (with -n)
+              3 login refused (with -n)           9 damaged WAL came (with -n)
+              4 a gap, or WAL of another server
 
             SEE ALSO
               wal_archive start
@@ -24,39 +32,48 @@ struct WALArchiveReceiveCommand: ParsableCommand {
 
     @Option(
         name: [.customShort("D"), .long],
-        help: ArgumentHelp("Receive into this directory, without a container.", valueName: "dir"),
+        help: ArgumentHelp("The directory to receive into; it must exist.", valueName: "dir"),
         completion: .directory
     )
     var directory: String?
 
-    @Option(name: [.customShort("S"), .long], help: "The replication slot to use; it must exist.")
+    @Option(
+        name: [.customShort("S"), .long],
+        help: ArgumentHelp(
+            "The replication slot, which must exist; without one the upstream may remove WAL before it was received.",
+            valueName: "slot"
+        )
+    )
     var slot: String?
 
     @Option(
         name: [.customShort("d"), .long],
-        help: ArgumentHelp("The connection string of a role with REPLICATION.", valueName: "connstr")
+        help: ArgumentHelp("The connection, of a role that may replicate, as libpq writes it.", valueName: "connstr")
     )
     var dbname: String?
 
     @Option(
         name: [.customShort("E"), .long],
-        help: ArgumentHelp("Exit when this position is reached.", valueName: "lsn")
+        help: ArgumentHelp("End once WAL beyond this position is here, such as 16/B374D848.", valueName: "lsn")
     )
     var endpos: String?
 
     @Option(
         name: [.customShort("s"), .customLong("status-interval")],
-        help: ArgumentHelp("Time between status reports to the server.", valueName: "seconds")
+        help: ArgumentHelp("Seconds between status reports to the upstream; 0: only when asked.", valueName: "seconds")
     )
     var statusInterval: Double = 10
 
-    @Flag(name: [.customShort("n"), .customLong("no-loop")], help: "Do not try again when the connection is lost.")
+    @Flag(
+        name: [.customShort("n"), .customLong("no-loop")],
+        help: "End when the connection is lost, instead of trying again."
+    )
     var noLoop = false
 
-    @Flag(help: "Make WAL durable, and say so, as soon as it has been written.")
+    @Flag(help: "Sync and report each piece of WAL at once, for upstreams whose commits wait for it.")
     var synchronous = false
 
-    @Flag(name: .customLong("no-sync"), help: "Do not wait for the disk: a power cut may lose what was received.")
+    @Flag(name: .customLong("no-sync"), help: "Never sync: faster, but a power cut may lose what was acknowledged.")
     var noSync = false
 
     @OptionGroup var global: GlobalOptions

@@ -4,13 +4,17 @@ import ArgumentParser
 struct WALArchiveStartCommand: ContainerCommand {
     static let configuration = CommandConfiguration(
         commandName: "start",
-        abstract: "Start the wal_archive process.",
+        abstract: "Start the wal_archive process, which receives WAL.",
         discussion: """
-            It is kept running by the container's supervisor, which is started too if there is none; the standby is \
-            left as it is. Returns when the upstream has answered, or says why it has not; then it goes on trying.
+            The container's supervisor keeps it running, and is started too if there is none; the standby is left as \
+            it is. Returns when the upstream has answered, or with exit code 1 and the reason when it has not; it \
+            goes on being tried.
+
+            EXAMPLES
+              pgarchive wal_archive start
 
             SEE ALSO
-              container start, wal_archive status, wal_archive log
+              wal_archive status, wal_archive log, container start
             """
     )
 

@@ -6,11 +6,15 @@ struct WALArchiveStopCommand: ContainerCommand {
         commandName: "stop",
         abstract: "Stop the wal_archive process.",
         discussion: """
-            It stays stopped until it is started again. Meanwhile the upstream keeps all WAL for the replication \
-            slot: watch its disk space.
+            It stays stopped until it is started again; nothing that was received is lost. Meanwhile the upstream \
+            keeps all WAL for the replication slot: watch its disk space. To stop and start it makes it read \
+            pgarchive.toml again.
+
+            EXAMPLES
+              pgarchive wal_archive stop && pgarchive wal_archive start
 
             SEE ALSO
-              container stop, wal_archive start
+              wal_archive start, container stop
             """
     )
 
