@@ -17,6 +17,11 @@ struct NameTests {
         #expect(throws: ArchiveError.self) { try Name.check(name, what: "clone") }
     }
 
+    @Test func aContainerIsNotNamedAsThePlaceOfThePools() throws {
+        #expect(throws: ArchiveError.self) { try Name.checkContainer("pools") }
+        try Name.checkContainer("pool")
+    }
+
     @Test(arguments: [
         ("*", "", true), ("*", "abc", true), ("a*c", "abc", true), ("a*c", "abcd", false), ("a?c", "abc", true),
         ("[ab]x", "bx", true), ("[!ab]x", "bx", false), ("[a-c]*", "b-1", true),

@@ -96,6 +96,7 @@ struct ReplicationCommandTests {
             (.readSlot(slot), "READ_REPLICATION_SLOT \"pgarchive_prod\""),
             (.createSlot(slot), "CREATE_REPLICATION_SLOT \"pgarchive_prod\" PHYSICAL (RESERVE_WAL)"),
             (.dropSlot(slot), "DROP_REPLICATION_SLOT \"pgarchive_prod\""),
+            (.dropSlotWhenFree(slot), "DROP_REPLICATION_SLOT \"pgarchive_prod\" WAIT"),
             (.timelineHistory(TimelineID(3)), "TIMELINE_HISTORY 3"),
             (
                 .startReplication(slot: slot, position: LSN(0x16_B374_0000), timeline: TimelineID(2)),

@@ -8,7 +8,8 @@ import Platform
 enum ClonePorts {
     static func withLock<Result>(_ container: Container, _ body: (Int) throws -> Result) throws -> Result {
         let home = container.paths.root.split(separator: "/").dropLast().joined(separator: "/")
-        let lockPath = access("/\(home)", W_OK) == 0 ? "/\(home)/.ports.lock" : "\(container.paths.run)/ports.lock"
+        let lockPath =
+            access("/\(home)", W_OK) == 0 ? Self.lockPath(home: "/\(home)") : "\(container.paths.run)/ports.lock"
         let lock: HeldLock
         do {
             lock = try HeldLock.acquire(lockPath, wait: 30, description: "port allocation")
@@ -18,6 +19,9 @@ enum ClonePorts {
         defer { lock.release() }
         return try body(try free(container, neighbours: "/\(home)"))
     }
+
+    /// The file means nothing by itself, and may be removed by whoever holds it.
+    static func lockPath(home: String) -> String { "\(home)/.ports.lock" }
 
     private static func free(_ container: Container, neighbours: String) throws -> Int {
         var taken: Set<Int> = [StandbyConfiguration.port]

@@ -56,7 +56,75 @@ package struct ContainerInit: Sendable {
 
     /// Runs as the owner; a pool is mounted already.
     package func run() throws -> Container {
-        try checkPlace()
+        let place = InitPlace(paths: paths, interruption: interruption)
+        try place.checkPath()
+        let upstream = try readUpstream()
+        _ = try place.leftover()
+        let isNew = !FileTree.exists(options.root)
+        // Where nothing is yet, nothing is made before the upstream is known to be fit.
+        let facts = isNew ? try preflight(upstream) : nil
+        let lock = try place.take()
+        var isOurs = isNew
+        do {
+            if try place.leftover() != nil {
+                isOurs = true
+                progress.note("removing what an interrupted init left in \(options.root)")
+                try takeBackLeftover()
+            }
+            let container = try make(upstream, facts: try facts ?? preflight(upstream))
+            place.leave(lock, removing: false)
+            return container
+        } catch {
+            place.leave(lock, removing: isOurs)
+            throw error
+        }
+    }
+
+    /// All or nothing.
+    private func make(_ upstream: Upstream, facts: UpstreamFacts) throws -> Container {
+        do {
+            try FaultPoint.pass("init.locked")
+            try InitMark(slot: options.slot, upstream: options.replication).write(paths)
+            try FaultPoint.pass("init.marked")
+            let container = try lay(facts)
+            progress.step("creating slot '\(upstream.slot)', and receiving WAL from it")
+            try makeSlot(upstream)
+            try FaultPoint.pass("init.afterSlot")
+            try startReceiver(container)
+            try backUp(container, facts: facts, replication: upstream.replication)
+            try FaultPoint.pass("init.afterBackup")
+            try startStandby(container)
+            try handOver(container)
+            return container
+        } catch {
+            progress.note("undoing what was done so far")
+            InitUndo(paths: paths).runQuietly(progress)
+            throw error
+        }
+    }
+
+    // MARK: - Before anything is changed
+
+    private func takeBackLeftover() throws {
+        do {
+            try InitUndo(paths: paths).run()
+        } catch let error as LinkError where error.kind != .local {
+            throw ArchiveError(
+                ErrorTranslation.archiveError(error)?.code ?? .failed,
+                "the slot of the interrupted init cannot be dropped: \(error)",
+                hint: "make its upstream reachable and run init again, or 'pgarchive container purge' it",
+                details: [(try? InitMark.read(paths))??.slotRemark].compactMap { $0 }
+            )
+        }
+    }
+
+    private struct Upstream {
+        let sql: ConnectionString
+        let replication: ConnectionString
+        let slot: SlotName
+    }
+
+    private func readUpstream() throws -> Upstream {
         let (sql, replication) = try connections()
         guard let slot = SlotName(options.slot) else {
             throw ArchiveError(
@@ -65,85 +133,7 @@ package struct ContainerInit: Sendable {
                 hint: "use a-z, 0-9 and '_', at most 63 characters"
             )
         }
-        progress.step("looking at the upstream")
-        let leftover = try InitMark.read(paths)
-        let facts = try preflight(sql: sql, replication: replication, slotMayExist: leftover?.slot == options.slot)
-        if leftover != nil {
-            progress.note("removing what an interrupted init left in \(options.root)")
-            try InitUndo(paths: paths, replication: replication, slot: slot, dropsSlot: facts.slot != nil).run()
-        }
-        let undo = InitUndo(paths: paths, replication: replication, slot: slot, dropsSlot: true)
-        let lock = try takePlace()
-        defer { lock.release() }
-        do {
-            let container = try lay(facts)
-            progress.step("creating slot '\(slot)', and receiving WAL from it")
-            try UpstreamSlots.create(replication, slot)
-            try FaultPoint.pass("init.afterSlot")
-            try startReceiver(container)
-            try backUp(container, facts: facts, replication: replication)
-            try FaultPoint.pass("init.afterBackup")
-            try startStandby(container)
-            try handOver(container)
-            return container
-        } catch {
-            progress.note("undoing what was done so far")
-            undo.runQuietly(progress)
-            throw error
-        }
-    }
-
-    // MARK: - Before anything is changed
-
-    /// Makes the directory, for this init alone.
-    private func takePlace() throws -> HeldLock {
-        try FileTree.makeDirectory(options.root, mode: 0o700, parents: true)
-        return try HeldLock.acquire(paths.initLock, description: "container init")
-    }
-
-    /// One that was interrupted a moment ago may still be undoing what it did.
-    private func waitForAnotherInit() throws {
-        let deadline = SystemClock.monotonicSeconds() + 15
-        while let holder = try HeldLock.isHeld(paths.initLock) {
-            guard SystemClock.monotonicSeconds() < deadline else {
-                throw ArchiveError(
-                    .conflict,
-                    "an init is at work in '\(options.root)': process \(holder.pid)",
-                    hint: "wait until it has ended"
-                )
-            }
-            try interruption.pause(milliseconds: 50)
-        }
-    }
-
-    private func checkPlace() throws {
-        if let objection = SocketDirectory.objection(to: paths.socketDirectory) {
-            throw ArchiveError(
-                .usage,
-                "no container can be in '\(options.root)': \(objection)",
-                hint: "choose another directory, a shorter one and without a comma; a symbolic link does not help"
-            )
-        }
-        try waitForAnotherInit()
-        guard FileTree.exists(options.root) else { return }
-        guard !FileTree.exists(paths.identity) || FileTree.exists(paths.initMark) else {
-            throw ArchiveError(
-                .conflict,
-                "there is a container in '\(options.root)' already",
-                hint: "choose another name, or 'pgarchive container purge' it first"
-            )
-        }
-        let contents = try FileTree.list(options.root).filter { "\(options.root)/\($0)" != paths.initLock }
-        if try InitMark.read(paths) == nil, !contents.isEmpty {
-            throw ArchiveError(
-                .conflict,
-                "'\(options.root)' is not empty",
-                hint: "choose a directory that is empty or does not exist"
-            )
-        }
-        if let holder = try HeldLock.isHeld(paths.supervisorLock) {
-            throw ArchiveError(.conflict, "a supervisor runs in '\(options.root)': process \(holder.pid)", hint: nil)
-        }
+        return Upstream(sql: sql, replication: replication, slot: slot)
     }
 
     private func connections() throws -> (sql: ConnectionString, replication: ConnectionString) {
@@ -158,17 +148,13 @@ package struct ContainerInit: Sendable {
         }
     }
 
-    private func preflight(
-        sql: ConnectionString,
-        replication: ConnectionString,
-        slotMayExist: Bool
-    ) throws -> UpstreamFacts {
+    private func preflight(_ upstream: Upstream) throws -> UpstreamFacts {
+        progress.step("looking at the upstream")
         let report = UpstreamPreflight(
-            sql: sql,
-            replication: replication,
+            sql: upstream.sql,
+            replication: upstream.replication,
             slot: options.slot,
-            installedMajors: PostgresInstallation.all().map(\.major),
-            slotMayExist: slotMayExist
+            installedMajors: PostgresInstallation.all().map(\.major)
         ).run()
         for finding in report.findings where finding.severity != .refusal {
             progress.note(finding.what)
@@ -189,7 +175,6 @@ package struct ContainerInit: Sendable {
 
     private func lay(_ facts: UpstreamFacts) throws -> Container {
         let driver = try chooseDriver()
-        try JSONFile.replace(paths.initMark, with: InitMark(slot: options.slot))
         for directory in [paths.walArchive, paths.snapshots, paths.clones, paths.log, paths.run] {
             try FileTree.makeDirectory(directory, mode: 0o700)
         }
@@ -209,7 +194,27 @@ package struct ContainerInit: Sendable {
             createdAt: PostgresTime(unixMicroseconds: SystemClock.now())
         )
         try JSONFile.replace(paths.identity, with: identity)
+        try FaultPoint.pass("init.laid")
         return try Container.open(options.root)
+    }
+
+    /// The mark says before and after how far it came: a slot that is not ours is never dropped.
+    private func makeSlot(_ upstream: Upstream) throws {
+        var mark = InitMark(slot: options.slot, upstream: options.replication)
+        do {
+            try UpstreamSlots.create(upstream.replication, upstream.slot) { end in
+                mark.askedAt = end
+                try mark.write(paths)
+                try FaultPoint.pass("init.slotAsked")
+            }
+        } catch let error as LinkError where error.sqlState == SQLState.duplicateObject {
+            mark.askedAt = nil
+            try mark.write(paths)
+            throw error
+        }
+        try FaultPoint.pass("init.slotMade")
+        mark.isMade = true
+        try mark.write(paths)
     }
 
     private func chooseDriver() throws -> any StorageDriver {
@@ -235,6 +240,7 @@ package struct ContainerInit: Sendable {
 
     private func startReceiver(_ container: Container) throws {
         let receiver = try ReceiverPart(container: container).start()
+        try FaultPoint.pass("init.receiverStarted")
         let deadline = SystemClock.monotonicSeconds() + 60
         while SystemClock.monotonicSeconds() < deadline {
             let status = try JSONFile.read(ReceiverStatus.self, from: paths.receiverStatus)
@@ -303,40 +309,18 @@ package struct ContainerInit: Sendable {
 
     private func handOver(_ container: Container) throws {
         try FaultPoint.pass("init.beforeDone")
+        guard let mark = try InitMark.read(paths) else {
+            throw ArchiveError(.failed, "'\(paths.initMark)' is gone", hint: "run init again")
+        }
         // Before anything else uses the container: with the mark, a later init would take it for a leftover.
         try DurableFile.remove(paths.initMark)
-        _ = try SupervisorStart(container).start(parts: Part.allCases)
-        try FileTree.removeFile(paths.initLock)
-    }
-}
-
-/// The mark of an init that has not ended (`initialising.json`).
-package struct InitMark: Codable, Sendable {
-    package var slot: String
-
-    package static func read(_ paths: ContainerPaths) throws -> InitMark? {
-        try JSONFile.read(InitMark.self, from: paths.initMark)
-    }
-}
-
-/// All that a preflight found, as one error.
-enum PreflightFailure {
-    static func error(_ report: UpstreamPreflight.Report) -> ArchiveError {
-        let refusals = report.refusals
-        let code: ErrorCode
-        switch refusals.first?.kind {
-        case .unreachable?: code = .upstreamUnreachable
-        case .authentication?: code = .authentication
-        default: code = .refused
+        try FaultPoint.pass("init.done")
+        do {
+            _ = try SupervisorStart(container).start(parts: Part.allCases)
+        } catch {
+            // For the undoing, should that be interrupted too.
+            try mark.write(paths)
+            throw error
         }
-        return ArchiveError(
-            code,
-            refusals.count == 1
-                ? refusals[0].what : "the upstream is not ready for an archive: \(refusals.count) findings",
-            hint: refusals.count == 1 ? refusals[0].fix : "mend them all, then run init again; nothing was changed",
-            details: refusals.count == 1
-                ? []
-                : refusals.flatMap { ["- \($0.what)"] + [$0.fix].compactMap { $0 }.map { "  fix: \($0)" } }
-        )
     }
 }

@@ -24,7 +24,7 @@ package struct ContainerLocator: Sendable {
     /// The directory that `selector` means: a name below the home, or a directory when it has a slash.
     package func root(of selector: String) throws -> String {
         if selector.contains("/") { return FileTree.absolute(selector) }
-        try Name.check(selector, what: "container")
+        try Name.checkContainer(selector)
         return "\(home)/\(selector)"
     }
 

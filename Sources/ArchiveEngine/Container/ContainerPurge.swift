@@ -19,6 +19,8 @@ package struct ContainerPurge: Sendable {
 
     let root: String
     let container: Container?
+    /// Of an init that has not ended; then the slot is its.
+    let mark: InitMark?
     /// Used where the settings cannot be read.
     let fallback: (upstream: String, replication: String, slot: String)
 
@@ -26,6 +28,7 @@ package struct ContainerPurge: Sendable {
     package init(root: String, upstream: String, upstreamReplication: String, slot: String) {
         self.root = root
         self.container = try? Container.open(root)
+        self.mark = (try? InitMark.read(ContainerPaths(root: root))) ?? nil
         self.fallback = (upstream, upstreamReplication, slot)
     }
 
@@ -46,26 +49,43 @@ package struct ContainerPurge: Sendable {
     }
 
     private var slotName: String? {
+        if let mark { return mark.claim == nil ? nil : mark.slot }
+        if holdsNothing { return nil }
         if let container { return container.slot }
         if !fallback.slot.isEmpty { return fallback.slot }
         return StandardSlot.name(container: FilePath.name(of: root))
     }
 
+    /// An init was killed before it made its mark.
+    private var holdsNothing: Bool {
+        let names = (try? FileTree.list(root)) ?? []
+        return !names.isEmpty && names.allSatisfy { InitPlace.isTrace($0, of: paths) }
+    }
+
     private var replication: String? {
+        if let mark { return mark.upstream }
         if let container { return container.upstreamReplication }
         if !fallback.replication.isEmpty { return fallback.replication }
         return fallback.upstream.isEmpty ? nil : StandardReplication.text(fallback.upstream)
     }
 
     /// An init was killed: what it left running is nobody's, and is stopped.
-    private var isHalfMade: Bool { FileTree.exists(paths.initMark) }
+    private var isHalfMade: Bool {
+        FileTree.exists(paths.initMark)
+            && [paths.snapshots, paths.clones].allSatisfy { (try? InitPlace.isEmpty($0)) ?? false }
+    }
 
     private func running(clones: [String]) throws -> [String] {
-        if let holder = try HeldLock.isHeld(paths.initLock) { return ["container init (process \(holder.pid))"] }
+        if let holder = try HeldLock.isHeld(paths.initLock) { return ["\(holder)"] }
         if isHalfMade { return [] }
         var found: [String] = []
         if let holder = try HeldLock.isHeld(paths.supervisorLock) { found.append("supervisor (process \(holder.pid))") }
         if let holder = try HeldLock.isHeld(paths.receiverLock) { found.append("wal_archive (process \(holder.pid))") }
+        return found + servers(clones: clones)
+    }
+
+    private func servers(clones: [String]) -> [String] {
+        var found: [String] = []
         if let server = PostgresServer.find(dataDirectory: paths.standbyTree.data) {
             found.append("standby (process \(server.pid))")
         }
@@ -77,11 +97,13 @@ package struct ContainerPurge: Sendable {
         return found
     }
 
-    package static func requireStopped(_ plan: Plan) throws {
-        guard plan.running.isEmpty else {
+    package static func requireStopped(_ plan: Plan) throws { try requireNone(plan.running) }
+
+    private static func requireNone(_ running: [String]) throws {
+        guard running.isEmpty else {
             throw ArchiveError(
                 .conflict,
-                "the container is in use: \(plan.running.joined(separator: ", "))",
+                "the container is in use: \(running.joined(separator: ", "))",
                 hint: "'pgarchive clone stop --all' and 'pgarchive container stop' first"
             )
         }
@@ -91,46 +113,63 @@ package struct ContainerPurge: Sendable {
     ///
     /// - Returns: what could not be done, in words; the container is gone all the same.
     package func run(progress: Progress) throws -> [String] {
-        try Self.requireStopped(try plan(pool: nil))
-        var remarks: [String] = []
-        if isHalfMade, let container {
-            _ = try PartControl(container).shutdown(mode: "immediate")
-        }
-        progress.step("dropping the slot")
-        if let remark = dropSlot() { remarks.append(remark) }
+        let locks = try close()
+        defer { for lock in locks { lock.release() } }
+        let remark = dropSlot(progress)
+        try FaultPoint.pass("purge.afterSlot")
         progress.step("removing \(root)")
-        // Unlisted first: a purge that is killed leaves nothing that looks like a container but its identity.
-        let driver = container?.driver
-        for (directory, volume) in try volumes() {
-            if let driver { try driver.deleteVolume(volume) } else { try? BtrfsDriver().deleteVolume(volume) }
-            try FileTree.removeTree(directory)
-        }
-        if FileTree.exists(paths.standby) {
-            if let driver {
-                try driver.deleteVolume(paths.standby)
-            } else {
-                try BtrfsDriver().deleteVolume(paths.standby)
-            }
-        }
-        try ContainerDirectory.remove(root)
-        return remarks
+        try removeFiles()
+        return [remark].compactMap { $0 }
     }
 
-    private func volumes() throws -> [(directory: String, volume: String)] {
-        var found: [(String, String)] = []
-        for name in (try? FileTree.list(paths.clones)) ?? [] {
-            found.append((paths.clone(name).directory, paths.clone(name).root))
+    /// From here on nothing starts in it.
+    private func close() throws -> [HeldLock] {
+        do {
+            if isHalfMade || holdsNothing {
+                let lock = try HeldLock.acquire(paths.initLock, wait: 0.5, description: "container purge")
+                return [lock] + (try HalfMadeContainer(paths: paths).end(for: "container purge"))
+            }
+            let locks = try ContainerClosure.close(paths, for: "container purge")
+            try Self.requireNone(servers(clones: (try? FileTree.list(paths.clones)) ?? []))
+            return locks
+        } catch let conflict as LockConflict {
+            try Self.requireNone([conflict.holder?.description ?? conflict.path])
+            throw conflict
         }
-        for name in (try? FileTree.list(paths.snapshots)) ?? [] {
-            try? DurableFile.remove(paths.snapshot(name).record)
-            found.append((paths.snapshot(name).directory, paths.snapshot(name).root))
+    }
+
+    /// May be killed and done again: by what goes last it is still known for a container.
+    private func removeFiles() throws {
+        let remover = BtrfsDriver()
+        // Unlisted first: nothing half removed looks whole.
+        for name in (try? FileTree.list(paths.clones)) ?? [] { try? DurableFile.remove(paths.clone(name).record) }
+        for name in (try? FileTree.list(paths.snapshots)) ?? [] { try? DurableFile.remove(paths.snapshot(name).record) }
+        // Volumes or plain directories: it removes both, on any filesystem.
+        let first = [paths.clones, paths.snapshots, paths.standby, paths.walArchive, paths.log]
+        for path in first { try remover.deleteVolume(path) }
+        try FaultPoint.pass("purge.beforeLast")
+        let last = [paths.run, paths.settings, paths.identity, paths.initMark, paths.initLock]
+        let others = try FileTree.exists(root) ? FileTree.list(root).map { FilePath.join(root, $0) } : []
+        for path in others where !last.contains(path) { try remover.deleteVolume(path) }
+        for path in last { try remover.deleteVolume(path) }
+        try ContainerDirectory.remove(root)
+        removePortsLock()
+    }
+
+    /// The lock by which the containers of a home share out ports; the next clone makes it anew.
+    private func removePortsLock() {
+        let path = ClonePorts.lockPath(home: FilePath.parent(of: root))
+        guard FileTree.exists(path), let lock = try? HeldLock.acquire(path, description: "container purge") else {
+            return
         }
-        return found
+        try? FileTree.removeFile(path)
+        lock.release()
     }
 
     /// - Returns: why the slot is still there.
-    private func dropSlot() -> String? {
+    private func dropSlot(_ progress: Progress) -> String? {
         guard let text = slotName, let slot = SlotName(text) else { return nil }
+        progress.step("dropping slot '\(slot)'")
         let later = "if it still exists: SELECT pg_drop_replication_slot('\(text)');"
         let connections = ([replication] + [container?.settings.upstream ?? fallback.upstream])
             .compactMap { $0 }.filter { !$0.isEmpty }.compactMap { try? ConnectionString($0) }
@@ -140,11 +179,12 @@ package struct ContainerPurge: Sendable {
         var failure = ""
         for connection in connections {
             do {
-                try UpstreamSlots.drop(connection, slot)
+                try UpstreamSlots.drop(connection, slot, mark?.claim ?? .made)
                 return nil
             } catch {
                 // The role of the other connection may still have the right to.
-                if failure.isEmpty { failure = error.message }
+                if failure.isEmpty { failure = error.description }
+                if error.kind == .timedOut { break }
             }
         }
         return "the slot '\(text)' was not dropped: \(failure); \(later)"

@@ -10,19 +10,48 @@ package struct Crontab: Sendable {
         self.container = container
     }
 
-    /// The stanza, each job commented out.
-    package func stanza() throws -> String {
-        let program = try ThisProgram.path()
-        let command = "\(ShellWord.quoted(program)) cron"
-        let selector = "--container \(ShellWord.quoted(container.paths.root))"
-        // In a crontab a % ends the command.
-        let escaped = { (text: String) in
-            text.split(separator: "%", omittingEmptySubsequences: false).joined(separator: "\\%")
-        }
+    /// A job's line, without the # that disables it.
+    private struct Job {
+        let time: String
+        let program: String
+        /// What makes it this job of this container, whenever it runs and wherever the program lies.
+        let sign: String
+
+        var line: String { "#\(time) \(program) \(sign)\n" }
+    }
+
+    private func jobs() throws -> [Job] {
+        let program = Self.escaped(ShellWord.quoted(try ThisProgram.path()))
+        let selector = Self.escaped("--container \(ShellWord.quoted(container.paths.root))")
         var jobs = [("23 * * * *", "expire-and-create-snapshot"), ("*/10 * * * *", "compress-wal-archive 1")]
         if container.identity.driver == .btrfs { jobs.append(("47 3 * * 0", "defrag-btrfs")) }
-        return "# pgarchive \(container.name): remove the leading # of a line to enable the job\n"
-            + jobs.map { time, job in "#\(time) \(escaped("\(command) \(job) \(selector)"))\n" }.joined()
+        return jobs.map { Job(time: $0, program: program, sign: "cron \($1) \(selector)") }
+    }
+
+    /// In a crontab a % ends the command.
+    private static func escaped(_ text: String) -> String {
+        text.split(separator: "%", omittingEmptySubsequences: false).joined(separator: "\\%")
+    }
+
+    private func stanza(_ jobs: [Job]) -> String {
+        "# pgarchive \(container.name): remove the leading # of a line to enable the job\n" + jobs.map(\.line).joined()
+    }
+
+    /// The stanza, each job commented out.
+    package func stanza() throws -> String { stanza(try jobs()) }
+
+    /// What is to be put behind a crontab: the jobs that are not in it yet, enabled or not.
+    ///
+    /// A crontab need not be UTF-8, and comes back byte by byte.
+    package func addition(to present: [UInt8]) throws -> String {
+        let missing = try jobs().filter { job in !present.split(separator: 0x0A).contains { Self.line($0, has: job) } }
+        return missing.isEmpty ? "" : stanza(missing)
+    }
+
+    private static func line(_ line: ArraySlice<UInt8>, has job: Job) -> Bool {
+        guard let range = line.firstRange(of: Array(job.sign.utf8)) else { return false }
+        // Not the beginning of another container's path.
+        return range.upperBound == line.endIndex || [0x20, 0x09].contains(line[range.upperBound])
     }
 
     /// As the user's shell would find it; it runs as that user.
@@ -33,37 +62,61 @@ package struct Crontab: Sendable {
             ?? (try? SystemTool.find("crontab"))
     }
 
-    /// Appends the stanza to the calling user's crontab.
-    package func install() throws {
+    /// Appends to the calling user's crontab what is missing there.
+    ///
+    /// - Returns: what was appended, empty when all was there.
+    package func install() throws -> String {
         guard let tool = Self.tool else {
             throw ArchiveError(
                 .failed,
                 "the program crontab is not installed here",
                 hint: "install cron, or let systemd timers run the lines above",
-                details: try stanza().split(separator: "\n").map(String.init)
+                details: try details()
             )
         }
-        let environment = ServerEnvironment.minimal
-        let listed = try ProcessSpawn.run(
-            SpawnRequest(executable: tool, arguments: ["-l"], environment: environment),
-            timeoutSeconds: 20
-        )
-        // Without a crontab yet, -l fails and prints nothing on standard output.
-        let present = listed.outputText
-        let text = present + (present.isEmpty || present.hasSuffix("\n") ? "" : "\n") + (try stanza())
-        let stored = try ProcessSpawn.run(
-            SpawnRequest(executable: tool, arguments: ["-"], environment: environment),
-            input: Array(text.utf8),
-            timeoutSeconds: 20
-        )
+        let present = try read(tool)
+        let addition = try addition(to: present)
+        if addition.isEmpty { return "" }
+        let separator: [UInt8] = present.isEmpty || present.last == 0x0A ? [] : [0x0A]
+        let stored = try run(tool, ["-"], input: present + separator + Array(addition.utf8))
         guard stored.status.isSuccess else {
             throw ArchiveError(
                 .failed,
                 "crontab refused the jobs: \(stored.status)",
                 hint: "add the lines above with 'crontab -e'",
-                details: stored.errorText.split(separator: "\n").map(String.init)
-                    + (try stanza().split(separator: "\n").map(String.init))
+                details: try details(stored)
             )
         }
+        return addition
+    }
+
+    /// The whole crontab: what cannot be read would be lost, since it is only ever replaced.
+    private func read(_ tool: String) throws -> [UInt8] {
+        let listed = try run(tool, ["-l"])
+        if listed.status.isSuccess, !listed.isTruncated { return listed.output }
+        // crontab has no exit status of its own for "none yet"; all that there are begin their word for it so.
+        let isNone = listed.output.isEmpty && listed.errorText.contains("no crontab for")
+        guard listed.status == .exited(1), isNone else {
+            throw ArchiveError(
+                .failed,
+                "the present crontab cannot be read, so nothing was changed",
+                hint: "add the lines above with 'crontab -e'",
+                details: try details(listed)
+            )
+        }
+        return []
+    }
+
+    private func run(_ tool: String, _ arguments: [String], input: [UInt8]? = nil) throws -> ProcessOutput {
+        try ProcessSpawn.run(
+            SpawnRequest(executable: tool, arguments: arguments, environment: ServerEnvironment.minimal),
+            input: input,
+            outputLimit: 16 << 20,
+            timeoutSeconds: 20
+        )
+    }
+
+    private func details(_ output: ProcessOutput? = nil) throws -> [String] {
+        ((output?.errorText ?? "") + "\n" + (try stanza())).split(separator: "\n").map(String.init)
     }
 }

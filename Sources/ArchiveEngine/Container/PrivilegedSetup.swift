@@ -41,24 +41,44 @@ package struct PrivilegedSetup: Sendable {
     /// Makes the pool, runs init as the owner, and removes the pool when that fails.
     ///
     /// Returns the exit code. `childFlag` tells the second process that the pool is there.
-    package func initWithPool(name: String, bytes: UInt64, childFlag: String) throws -> Int32 {
+    package func initWithPool(name: String, bytes: UInt64, childFlag: String, note: (String) -> Void) throws -> Int32 {
         try checkOwnerReach()
+        try HomeDirectory.prepare(locator.home, owner: owner)
         let pool = ContainerPool(locator: locator, name: name)
+        let lock = try pool.hold(for: "container init")
+        defer { pool.free(lock) }
         try pool.create(bytes: bytes, owner: owner)
         let code = try runAsOwner(childFlag)
-        if code != 0 { try pool.remove() }
+        if code != 0 { removeUnused(pool, note) }
         return code
     }
 
+    /// What the owner's half could not take back, or has finished all the same, is not thrown away with the pool: it
+    /// knows of the slot.
+    private func removeUnused(_ pool: ContainerPool, _ note: (String) -> Void) {
+        let paths = ContainerPaths(root: pool.root)
+        do {
+            guard !FileTree.exists(paths.initMark) else {
+                note("the pool is kept, with what is not undone; init, or 'pgarchive container purge', tries it again")
+                if let remark = try InitMark.read(paths)?.slotRemark { note(remark) }
+                return
+            }
+            if !FileTree.exists(paths.identity) { try pool.remove() }
+        } catch {
+            note("the pool is still there: \(error); 'pgarchive container purge' removes it")
+        }
+    }
+
     /// Runs purge as the owner, then unmounts and removes the pool.
+    ///
+    /// Without a mount the owner's half still drops the slot, by what the environment says.
     package func purgeWithPool(name: String, childFlag: String) throws -> Int32 {
         let pool = ContainerPool(locator: locator, name: name)
-        if try MountTable.isMountPoint("\(locator.home)/\(name)") {
-            let code = try runAsOwner(childFlag)
-            guard code == 0 else { return code }
-        }
-        try pool.remove()
-        return 0
+        let lock = try pool.hold(for: "container purge")
+        defer { pool.free(lock) }
+        let code = try runAsOwner(childFlag)
+        if code == 0 { try pool.remove() }
+        return code
     }
 
     /// Without a pool: what root prepares before it becomes the owner for good.

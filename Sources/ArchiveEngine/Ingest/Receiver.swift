@@ -9,6 +9,9 @@ internal import WALStore
 ///
 /// Nothing is kept of how far it got but the segments themselves: each connection begins with a look at the last one.
 package enum Receiver {
+    /// What its lock file says: others hold that lock too, to keep it out.
+    static let lockDescription = "WAL receiver"
+
     /// Runs in the calling thread and one more; SIGTERM and SIGINT end it in order.
     ///
     /// - Returns: the process's exit code, 0 when it ended as asked.
@@ -25,7 +28,7 @@ package enum Receiver {
     package static func run(_ options: ReceiverOptions, interruption: ReceiverStop) -> Int32 {
         do {
             let log = try ReceiverLog(path: options.logFile)
-            let lock = try options.lockFile.map { try HeldLock.acquire($0, description: "WAL receiver") }
+            let lock = try options.lockFile.map { try HeldLock.acquire($0, description: lockDescription) }
             defer { lock?.release() }
             // Also where nobody gave a lock file, and whatever another receiver was given.
             let directory = try Descriptor.open(options.directory, O_RDONLY | O_DIRECTORY)

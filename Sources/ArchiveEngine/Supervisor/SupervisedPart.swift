@@ -22,7 +22,10 @@ struct ReceiverPart: SupervisedPart {
     var part: Part { .walArchive }
 
     func find() -> ProcessIdentity? {
-        ((try? HeldLock.isHeld(container.paths.receiverLock)) ?? nil).flatMap { ProcessIdentity.of($0.pid) }
+        guard let holder = (try? HeldLock.isHeld(container.paths.receiverLock)) ?? nil,
+            holder.text == Receiver.lockDescription
+        else { return nil }
+        return ProcessIdentity.of(holder.pid)
     }
 
     func start() throws -> ProcessIdentity {

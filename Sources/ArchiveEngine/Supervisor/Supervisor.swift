@@ -17,6 +17,7 @@ package struct Supervisor: Sendable {
 
     /// Returns when it was asked to end and all parts have stopped.
     package func run() throws {
+        try InitMark.requireNone(container.paths)
         try FileTree.makeDirectory(container.paths.run, mode: 0o700, parents: true)
         let lock = try takeLock()
         defer { lock.release() }

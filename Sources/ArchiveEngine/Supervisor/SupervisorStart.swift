@@ -12,6 +12,7 @@ package struct SupervisorStart: Sendable {
 
     /// Makes sure that `parts` run, by a supervisor that is there or by a new one.
     package func start(parts: [Part]) throws -> ControlReply {
+        try InitMark.requireNone(container.paths)
         let client = ControlClient(container)
         if let reply = try client.send(ControlRequest(.start, parts: parts)) { return reply }
         if client.supervisor == nil {

@@ -23,6 +23,17 @@ package enum Name {
         )
     }
 
+    /// Beside the containers, `pools` holds the images of those that have one.
+    package static func checkContainer(_ name: String) throws {
+        try check(name, what: "container")
+        guard name == "pools" else { return }
+        throw ArchiveError(
+            .usage,
+            "no container can be named 'pools': that is where the pools' images lie",
+            hint: "choose another name"
+        )
+    }
+
     private static func isAllowed(_ scalar: Unicode.Scalar) -> Bool {
         guard scalar.isASCII else { return false }
         let byte = UInt8(truncatingIfNeeded: scalar.value)

@@ -56,7 +56,8 @@ extension PostgresServer {
     private static func removeIfStale(_ path: String, dataDirectory: String?) throws(LinkError) {
         guard let text = try? FileTree.readText(path, limit: 64 << 10) else { return }
         let lines = text.split(separator: "\n", omittingEmptySubsequences: false).map(String.init)
-        let pid = lines.first.flatMap { Int32($0.trimmed) }.map { abs($0) } ?? 0
+        // Negative in a single-user server's file; there is no process of the lowest number's magnitude.
+        let pid = lines.first.flatMap { Int32($0.trimmed) }.flatMap { Int32(exactly: $0.magnitude) } ?? 0
         let owner = dataDirectory ?? (lines.count > 1 ? lines[1] : "")
         switch DataDirectoryProcesses.relation(of: pid, to: owner) {
         case .none: break

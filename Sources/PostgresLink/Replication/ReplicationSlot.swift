@@ -14,10 +14,17 @@ package enum ReplicationSlot {
     }
 
     /// Drops a slot; false when there was none.
+    ///
+    /// - Parameter waitSeconds: how long to wait for whoever uses it; without, 55006 (`SQLState.objectInUse`) at once.
     @discardableResult
-    package static func drop(_ connection: SQLConnection, _ name: SlotName) throws(LinkError) -> Bool {
+    package static func drop(
+        _ connection: SQLConnection,
+        _ name: SlotName,
+        waitSeconds: Double? = nil
+    ) throws(LinkError) -> Bool {
         do throws(LinkError) {
-            try connection.execute(ReplicationCommand.dropSlot(name).text)
+            let command = waitSeconds == nil ? ReplicationCommand.dropSlot(name) : .dropSlotWhenFree(name)
+            try connection.execute(command.text, timeoutSeconds: waitSeconds)
             return true
         } catch {
             if error.sqlState == SQLState.undefinedObject { return false }

@@ -95,8 +95,6 @@ struct PreflightChecks {
 
     private func slotFinding() -> Finding? {
         guard let slot = reading.slot else { return nil }
-        // The slot of an init that was killed: its receiver may still run, and is ended before the slot is dropped.
-        if preflight.slotMayExist, slot.isPhysical { return nil }
         let kind = slot.isPhysical ? "physical" : "logical"
         if slot.isActive {
             return .refusal(

@@ -39,8 +39,6 @@ package struct UpstreamPreflight: Sendable {
     package var replication: ConnectionString
     package var slot: String
     package var installedMajors: [PostgresMajor]
-    /// True when an init goes on with a slot of its own; then one that exists, physical and inactive, is fine.
-    package var slotMayExist: Bool
     /// For each of the two connections.
     package var timeoutSeconds: Int
 
@@ -49,14 +47,12 @@ package struct UpstreamPreflight: Sendable {
         replication: ConnectionString,
         slot: String,
         installedMajors: [PostgresMajor],
-        slotMayExist: Bool = false,
         timeoutSeconds: Int = 10
     ) {
         self.sql = sql
         self.replication = replication
         self.slot = slot
         self.installedMajors = installedMajors
-        self.slotMayExist = slotMayExist
         self.timeoutSeconds = timeoutSeconds
     }
 

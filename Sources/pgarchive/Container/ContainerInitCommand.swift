@@ -12,7 +12,7 @@ struct ContainerInitCommand: ParsableCommand {
             Looks at the upstream first and lists all that is missing there, each with the line that mends it. Then \
             it creates the slot, receives WAL from it, copies the data with a base backup, starts the standby, and \
             returns when that is consistent: from then on all runs. A failed or interrupted init removes what it \
-            made, the slot too.
+            made, the slot too; what a killed one left, the next init there removes, or a purge.
 
             Name the new container with --container or PGARCHIVE: a name stands for a directory below \
             $PGARCHIVE_HOME, a path with a slash for itself. Neither the directory nor the slot may exist yet. \
@@ -94,7 +94,7 @@ struct ContainerInitCommand: ParsableCommand {
         let locator = global.locator
         let root = try locator.root(of: selector)
         let name = FilePath.name(of: root)
-        try Name.check(name, what: "container")
+        try Name.checkContainer(name)
         let link = ContainerLink(locator: locator, root: root)
         if SystemUser.isRoot {
             try runAsRoot(locator, name: name, root: root)
@@ -132,7 +132,7 @@ struct ContainerInitCommand: ParsableCommand {
                     hint: "name the container without a slash, or set PGARCHIVE_HOME"
                 )
             }
-            code = try setup.initWithPool(name: name, bytes: bytes, childFlag: "--owners-part")
+            code = try setup.initWithPool(name: name, bytes: bytes, childFlag: "--owners-part") { render.remark($0) }
         } else {
             code = try setup.initInDirectory(root: root, childFlag: "--owners-part")
         }

@@ -9,7 +9,7 @@ struct ContainerInitCronCommand: ContainerCommand {
         discussion: """
             'container init' only shows them. The jobs: a new snapshot and expiry every hour, compression of WAL \
             every ten minutes, and on btrfs defragmentation every Sunday. Enable them with 'crontab -e' as the \
-            owner: remove the leading '#'. The lines are appended each time this is called.
+            owner: remove the leading '#'. Jobs that are there already, enabled or not, stay as they are.
 
             EXAMPLES
               pgarchive container init-cron
@@ -22,12 +22,15 @@ struct ContainerInitCronCommand: ContainerCommand {
     @OptionGroup var global: GlobalOptions
 
     func run(in container: Container) throws {
-        let crontab = Crontab(container)
-        let stanza = try crontab.stanza()
-        try crontab.install()
+        let added = try Crontab(container).install()
         try render.done(
-            Outcome(done: "installed", names: stanza.split(separator: "\n").map(String.init)),
-            "added to the crontab, commented out; 'crontab -e' enables them:\n" + stanza
+            Outcome(
+                done: added.isEmpty ? "there already" : "installed",
+                names: added.split(separator: "\n").map(String.init)
+            ),
+            added.isEmpty
+                ? "all jobs are in the crontab already; 'crontab -e' shows them"
+                : "added to the crontab, commented out; 'crontab -e' enables them:\n" + added
         )
     }
 

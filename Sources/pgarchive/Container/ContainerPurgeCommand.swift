@@ -52,8 +52,9 @@ struct ContainerPurgeCommand: ParsableCommand {
         )
         if ownersPart { return try carryOut(purge) }
         let name = FilePath.name(of: root)
-        let owner = try account(root)
-        let hasPool = root == FilePath.join(locator.home, name) && ContainerPool(locator: locator, name: name).exists
+        let pool = ContainerPool(locator: locator, name: name)
+        let hasPool = root == FilePath.join(locator.home, name) && pool.exists
+        let owner = try account(root, pool: hasPool ? pool : nil)
         if hasPool, !SystemUser.isRoot {
             throw ArchiveError(.refused, "only root can remove the container's pool", hint: "run it as root")
         }
@@ -96,7 +97,8 @@ struct ContainerPurgeCommand: ParsableCommand {
             return root
         }
         let paths = ContainerPaths(root: root)
-        let isOurs = [paths.identity, paths.initMark, paths.walArchive].contains { FileTree.exists($0) }
+        let signs = [paths.identity, paths.initMark, paths.initLock, paths.walArchive]
+        let isOurs = signs.contains { FileTree.exists($0) }
         guard isOurs else { return try locator.locate(selector) }
         return try FileTree.resolved(root)
     }
@@ -111,9 +113,10 @@ struct ContainerPurgeCommand: ParsableCommand {
         }
     }
 
-    private func account(_ root: String) throws -> SystemUser {
-        if let container = try? Container.open(root), let owner = try SystemUser.named(container.identity.owner) {
-            return owner
+    private func account(_ root: String, pool: ContainerPool?) throws -> SystemUser {
+        let known = [(try? Container.open(root))?.identity.owner, pool?.record?.owner].compactMap { $0 }
+        for name in known {
+            if let owner = try SystemUser.named(name) { return owner }
         }
         let uid = (try? FileTree.status(root).uid) ?? geteuid()
         return try SystemUser.withID(uid) ?? SystemUser.current()

@@ -51,6 +51,17 @@ struct ServerRemainsTests {
         }
     }
 
+    /// The lowest number has no magnitude in its own type.
+    @Test(.keepsEvidence, arguments: ["-2147483648", "2147483648", "-", ""])
+    func aFileThatNamesNoProcess(_ number: String) throws {
+        try LocalServerFixture.with { fixture in
+            let file = "\(fixture.cluster.data)/postmaster.pid"
+            try SpoiltFile.write("\(number)\n\(fixture.cluster.data)\n1\n5432\n", to: file)
+            try PostgresServer.clearRemains(dataDirectory: fixture.cluster.data)
+            #expect(!FileTree.exists(file))
+        }
+    }
+
     /// As in a supervisor, which starts a server and later looks for it.
     @Test(.keepsEvidence) func aServerThatNobodyHoldsIsReaped() throws {
         try LocalServerFixture.with { fixture in
