@@ -92,6 +92,15 @@ struct InitScenarios {
         }
     }
 
+    /// There lie the images of those containers that have one.
+    @Test func theNameOfThePools() throws {
+        try TestArchive.with(TestArchive.Options(), initialise: false) { archive in
+            let words = archive.initArguments.map { $0 == archive.path ? "pools" : $0 }
+            expectRefusal(try archive.pgarchive.run(words), status: 2, mentions: "pools")
+            try expectNothingLeft(archive)
+        }
+    }
+
     @Test(.enabled(if: TestEnvironment.canMount, TestEnvironment.noMount))
     func aFailedBaseBackupLeavesNothing() throws {
         // Too small for a copy of the cluster, large enough to begin.

@@ -46,6 +46,19 @@ struct KilledInitScenarios {
         }
     }
 
+    /// Run by root, the owner's half dies.
+    @Test(.enabled(if: TestEnvironment.isRoot, TestEnvironment.noRoot), arguments: ["init.marked", "init.slotMade"])
+    func theOwnersHalfThatDied(_ moment: String) throws {
+        try TestArchive.with(TestArchive.Options(), initialise: false) { archive in
+            try archive.dieInInit(at: moment)
+            try archive.pgarchive("container", "purge", "--force", deadline: 120)
+            try expectNothingLeft(archive)
+            try archive.dieInInit(at: moment)
+            try archive.initialise()
+            try expectHealthy(archive)
+        }
+    }
+
     /// Then the container is whole, and only has to be started.
     @Test func anInitThatDiedAtItsEnd() throws {
         try asOwner { archive in

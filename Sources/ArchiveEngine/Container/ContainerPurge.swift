@@ -17,6 +17,9 @@ package struct ContainerPurge: Sendable {
         package var running: [String]
     }
 
+    /// What its locks say of it.
+    private static let work = "container purge"
+
     let root: String
     let container: Container?
     /// Of an init that has not ended; then the slot is its.
@@ -78,10 +81,12 @@ package struct ContainerPurge: Sendable {
     private func running(clones: [String]) throws -> [String] {
         if let holder = try HeldLock.isHeld(paths.initLock) { return ["\(holder)"] }
         if isHalfMade { return [] }
-        var found: [String] = []
-        if let holder = try HeldLock.isHeld(paths.supervisorLock) { found.append("supervisor (process \(holder.pid))") }
-        if let holder = try HeldLock.isHeld(paths.receiverLock) { found.append("wal_archive (process \(holder.pid))") }
-        return found + servers(clones: clones)
+        let supervisor = try HeldLock.isHeld(paths.supervisorLock)
+        let receiver = try HeldLock.isHeld(paths.receiverLock)
+        if let supervisor, supervisor.text == Self.work { return ["\(supervisor)"] }
+        return [
+            supervisor.map { "supervisor (process \($0.pid))" }, receiver.map { "wal_archive (process \($0.pid))" },
+        ].compactMap { $0 } + servers(clones: clones)
     }
 
     private func servers(clones: [String]) -> [String] {
@@ -126,10 +131,10 @@ package struct ContainerPurge: Sendable {
     private func close() throws -> [HeldLock] {
         do {
             if isHalfMade || holdsNothing {
-                let lock = try HeldLock.acquire(paths.initLock, wait: 0.5, description: "container purge")
-                return [lock] + (try HalfMadeContainer(paths: paths).end(for: "container purge"))
+                let lock = try HeldLock.acquire(paths.initLock, wait: 0.5, description: Self.work)
+                return [lock] + (try HalfMadeContainer(paths: paths).end(for: Self.work))
             }
-            let locks = try ContainerClosure.close(paths, for: "container purge")
+            let locks = try ContainerClosure.close(paths, for: Self.work)
             try Self.requireNone(servers(clones: (try? FileTree.list(paths.clones)) ?? []))
             return locks
         } catch let conflict as LockConflict {
@@ -159,7 +164,7 @@ package struct ContainerPurge: Sendable {
     /// The lock by which the containers of a home share out ports; the next clone makes it anew.
     private func removePortsLock() {
         let path = ClonePorts.lockPath(home: FilePath.parent(of: root))
-        guard FileTree.exists(path), let lock = try? HeldLock.acquire(path, description: "container purge") else {
+        guard FileTree.exists(path), let lock = try? HeldLock.acquire(path, description: Self.work) else {
             return
         }
         try? FileTree.removeFile(path)

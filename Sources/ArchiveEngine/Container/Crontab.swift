@@ -49,7 +49,9 @@ package struct Crontab: Sendable {
     }
 
     private static func line(_ line: ArraySlice<UInt8>, has job: Job) -> Bool {
-        guard let range = line.firstRange(of: Array(job.sign.utf8)) else { return false }
+        // With or without quotes, which not every path needs.
+        let line = line.filter { $0 != 0x27 }
+        guard let range = line.firstRange(of: job.sign.utf8.filter { $0 != 0x27 }) else { return false }
         // Not the beginning of another container's path.
         return range.upperBound == line.endIndex || [0x20, 0x09].contains(line[range.upperBound])
     }
