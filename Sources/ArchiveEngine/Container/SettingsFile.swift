@@ -30,15 +30,18 @@ package enum SettingsFile {
         ("standby.shared_buffers", .text(\.standbySharedBuffers), "empty: an eighth of the memory, at most 1GB"),
         (
             "standby.shared_preload_libraries", .text(\.preloadLibraries),
-            "libraries without which WAL cannot be replayed"
+            "libraries without which WAL cannot be replayed; the clones load them too"
         ),
-        ("snapshot.debt", .size(\.snapshotDebtBytes), "WAL that a clone of a new snapshot may have to replay"),
+        (
+            "snapshot.debt", .size(\.snapshotDebtBytes),
+            "snapshot create refuses when a clone had to replay more, and less is possible"
+        ),
         (
             "keep.expire_date", .text(\.expireDate),
             "as date --date understands it: every moment since then stays reachable"
         ),
         ("keep.minimum", .number(\.keepMinimum, 1...10_000), "snapshots that expiry always leaves"),
-        ("clone.ports", .ports(\.clonePorts), "ports for clones, first-last"),
+        ("clone.ports", .ports(\.clonePorts), "ports for new clones, first-last"),
         (
             "clone.shared_buffers", .text(\.cloneSharedBuffers),
             "empty: an eighth of the memory, at most 2GB; taken only as used"
@@ -96,7 +99,7 @@ package enum SettingsFile {
             ArchiveError(
                 .usage,
                 "\(path): \(name) must be \(wanted)",
-                hint: "docs/settings.md lists every key with its default"
+                hint: "correct it there; docs/settings.md lists every key with its default"
             )
         }
         switch slot {
@@ -137,13 +140,16 @@ package enum SettingsFile {
         return ArchiveError(
             .usage,
             "\(path): there is no setting '\(name)'",
-            hint: nearest.map { "did you mean '\($0)'?" } ?? "docs/settings.md lists every key"
+            hint: nearest.map { "did you mean '\($0)'?" } ?? "there is: \(keys.map(\.name).joined(separator: ", "))"
         )
     }
 
     /// The whole file with every key, its value and what it means.
     package static func text(_ settings: Settings) -> String {
-        var lines = ["# Settings of this container. Every key has a default; unknown keys are errors."]
+        var lines = [
+            "# Settings of this container. Every key has a default; unknown keys are errors.",
+            "# Commands read them anew; what runs takes 'wal_archive stop' and 'start', or 'standby restart'.",
+        ]
         var section = ""
         for (name, slot, comment) in keys {
             let parts = name.split(separator: ".")
@@ -151,7 +157,7 @@ package enum SettingsFile {
                 section = String(parts[0])
                 lines += ["", "[\(section)]"]
             }
-            lines.append("\(parts.last ?? "") = \(value(slot, settings))    # \(comment)")
+            lines += ["# \(comment)", "\(parts.last ?? "") = \(value(slot, settings))"]
         }
         return lines.joined(separator: "\n") + "\n"
     }

@@ -180,7 +180,7 @@ private final class ReceiverLoop {
         case .lost, .serverShutDown: "without --no-loop it is tried again; check the connection and the slot's name"
         case .slotInUse: "end the other receiver, or use a slot of its own for each"
         case .authentication: "check the role, its password, and the replication lines of the upstream's pg_hba.conf"
-        case .gap: "WAL is lost between here and there: begin a new archive with a new base backup"
+        case .gap: "WAL is lost between here and there: begin anew, with a new container or a new base backup"
         case .diverged: "nothing here was changed: see which of the two histories is the right one"
         case .damaged: "what came was damaged on its way, or upstream's WAL is: check it there with pg_waldump"
         case .storage: "check the disk and the rights of the directory"

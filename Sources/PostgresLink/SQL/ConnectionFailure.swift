@@ -24,7 +24,7 @@ struct ConnectionFailure: Equatable {
 
     func error(needsPassword: Bool) -> LinkError {
         if needsPassword, sqlState == nil {
-            return LinkError(.authentication, message, hint: "give the password in the connection string or a passfile")
+            return LinkError(.authentication, message, hint: "put the password into the owner's ~/.pgpass")
         }
         let kind = sqlState.map { LinkError.kind(sqlState: $0) } ?? .unreachable
         return LinkError(kind, message, sqlState: sqlState, detail: detail, hint: hint)

@@ -144,7 +144,7 @@ struct SegmentDelivery {
             segment.name.description,
             at: record.start,
             "replay would create tablespace \(tablespace.oid) at \(tablespace.path), outside of the container",
-            hint: "replay is held before \(record.start); drop the tablespace upstream and make the container anew",
+            hint: "replay is held before \(record.start); a container made anew takes the tablespace in",
             tablespace: tablespace
         )
     }

@@ -85,7 +85,7 @@ struct StandbyFetch {
                 + (isCut ? ": \(next.historyFileName) is not there" : ""),
             hint: (isCut
                 ? "put \(next.historyFileName) into \(fetch.request.archive), if there is one; otherwise " : "")
-                + "make the standby anew"
+                + "make the container anew"
         )
     }
 

@@ -3,7 +3,7 @@ import ArgumentParser
 struct ContainerNounCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "container",
-        abstract: "Make, start, stop, watch and remove whole archives.",
+        abstract: "The whole archive of one upstream: its directory and its processes.",
         discussion: """
             A container is the archive of one upstream: a directory with WAL archive, standby, snapshots, clones, \
             logs, and settings (pgarchive.toml). It belongs to one system user, its owner, usually postgres. \

@@ -68,7 +68,7 @@ struct LogView {
     }
 
     private var absent: ArchiveError {
-        ArchiveError(.notFound, "\(what) is not there yet", hint: "it is written when the part first runs")
+        ArchiveError(.notFound, "\(what) is not there yet", hint: "it begins when what writes it first runs")
     }
 
     /// Shows the end of the log and then what is added to it, until the reader goes away or Ctrl-C.
