@@ -21,7 +21,8 @@ enum HelpText {
           --until LSN            serve WAL up to here, the end of a record; the rest
                                  of its segment is zeros, what follows is not there
           --end-file FILE        make FILE when PostgreSQL asks for what lies beyond
-                                 --until
+                                 --until; when it asks again, wait for as long as
+                                 FILE is old, at most 5 minutes, or until promotion
           --wait                 for a standby: wait up to 5 s for the next segment,
                                  and hold before a record that would touch paths
                                  outside of the container

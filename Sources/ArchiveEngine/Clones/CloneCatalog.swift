@@ -9,19 +9,26 @@ package struct CloneCatalog: Sendable {
         self.container = container
     }
 
+    package func contents() throws -> RecordListing<CloneRecord> {
+        try RecordListing(container.paths.clones) { container.paths.clone($0).record }
+    }
+
+    /// Every clone, whatever its state; an error when the record of one cannot be read, as it may need anything.
     package func all() throws -> [CloneRecord] {
-        guard FileTree.exists(container.paths.clones) else { return [] }
-        return try FileTree.list(container.paths.clones)
-            .compactMap { try JSONFile.read(CloneRecord.self, from: container.paths.clone($0).record) }
-            .sorted { $0.name < $1.name }
+        let contents = try contents()
+        if let damaged = contents.damaged.first {
+            throw ArchiveError(
+                .failed,
+                "it is unknown what clone '\(damaged.name)' needs: \(damaged.problem)",
+                hint: "'pgarchive clone delete \(damaged.name)' removes it"
+            )
+        }
+        return contents.records
     }
 
     /// The clones that users see: those whose copy is complete and whose record can be read.
     package func listed() throws -> [CloneRecord] {
-        guard FileTree.exists(container.paths.clones) else { return [] }
-        return try FileTree.list(container.paths.clones)
-            .compactMap { (try? JSONFile.read(CloneRecord.self, from: container.paths.clone($0).record)) ?? nil }
-            .filter { $0.state == .created || $0.state == .recovered }
+        try contents().records.filter { $0.state == .created || $0.state == .recovered }
     }
 
     package func find(_ name: String) throws -> CloneRecord {
@@ -48,16 +55,17 @@ package struct CloneCatalog: Sendable {
         try JSONFile.replace(container.paths.clone(record.name).record, with: record)
     }
 
-    /// Removes what interrupted commands left behind.
+    /// Removes what interrupted commands left behind: with the change lock held, nobody is at work on it.
     ///
-    /// Call with the container's change lock held.
-    func removeHalfMade() throws {
-        guard FileTree.exists(container.paths.clones) else { return }
-        for name in try FileTree.list(container.paths.clones) {
-            let record = try JSONFile.read(CloneRecord.self, from: container.paths.clone(name).record)
-            guard record.map({ $0.state == .creating || $0.state == .deleting }) ?? true else { continue }
-            try removeTree(name)
-        }
+    /// - Returns: the names of what was removed.
+    @discardableResult
+    func removeHalfMade() throws -> [String] {
+        let contents = try contents()
+        let names =
+            contents.recordless
+            + contents.records.filter { $0.state == .creating || $0.state == .deleting }.map(\.name)
+        for name in names { try removeTree(name) }
+        return names
     }
 
     func removeTree(_ name: String) throws {

@@ -43,7 +43,10 @@ struct CloneConfiguration {
             min_wal_size = 80MB
             wal_level = replica
             huge_pages = off
-            """ + "\n"
+
+            # The upstream's own, which recovery needs and is given. Once the clone has recovered, these here count.
+
+            """ + record.parameters.settings.map { "\($0.name) = \($0.value)\n" }.joined()
     }
 
     private static let authentication = """
@@ -54,18 +57,18 @@ struct CloneConfiguration {
         host all all ::1/128 scram-sha-256
         """ + "\n"
 
-    /// - Parameter recovering: the clone has still to recover to its target.
-    func launch(recovering: Bool) throws -> ServerLaunch {
+    func launch(_ stage: CloneStage) throws -> ServerLaunch {
         var settings = ServerSettings.isolation(major: container.identity.major)
         settings += ServerSettings.logging(directory: paths.log)
-        settings += record.parameters.settings
+        // Also for crash recovery after a promotion, which reads the upstream's WAL once more.
+        settings += stage == .ready ? try preparedTransactions() : record.parameters.settings
         settings += [
             ("hba_file", paths.hostBasedAuthentication),
             ("ident_file", paths.identMap),
             ("cluster_name", "pgarchive \(container.name) clone \(record.name)"),
             ("shared_preload_libraries", withoutJobs(container.settings.preloadLibraries)),
         ]
-        if recovering {
+        if stage == .recovering {
             settings += [
                 ("hot_standby", "on"),
                 ("restore_command", try restoreCommand()),
@@ -87,6 +90,25 @@ struct CloneConfiguration {
         )
     }
 
+    /// Prepared transactions that the clone still holds need their slots, whatever its user has set.
+    private func preparedTransactions() throws -> [(name: String, value: String)] {
+        let control = try ControlFileReader.read(paths.tree)
+        // After a crash some are in its WAL only: never more than it was last started with.
+        let held =
+            control.state == .shutDown
+            ? try FileTree.list("\(paths.tree.data)/pg_twophase").count : Int(control.maxPreparedTransactions)
+        guard held > 0 else { return [] }
+        let name = "max_prepared_transactions"
+        let configured = try container.installation().setting(
+            name,
+            dataDirectory: paths.tree.data,
+            configurationFile: paths.configuration
+        )
+        // Where the file cannot be read, the start itself says why.
+        if let configured, (Int(configured) ?? 0) >= held { return [] }
+        return [(name, String(held))]
+    }
+
     private func restoreCommand() throws -> String {
         ShellWord.restoreCommand([
             try ThisProgram.walHelper(), "fetch",
@@ -99,7 +121,7 @@ struct CloneConfiguration {
         ])
     }
 
-    /// Touched by fetch when the clone asks for WAL beyond its target.
+    /// Made by fetch when the clone asks for WAL beyond its target.
     var endFile: String { "\(paths.directory)/recovery.end" }
 
     /// Libraries that would begin to work by themselves once the clone is a primary.

@@ -6,10 +6,12 @@ import WALFormat
 package struct CloneCreate: Sendable {
     let container: Container
     let progress: Progress
+    let interruption: Interruption?
 
-    package init(_ container: Container, progress: Progress = .silent) {
+    package init(_ container: Container, progress: Progress = .silent, interruption: Interruption? = nil) {
         self.container = container
         self.progress = progress
+        self.interruption = interruption
     }
 
     /// Makes a clone by a plan; it is not started.
@@ -17,7 +19,7 @@ package struct CloneCreate: Sendable {
     /// - Parameter requested: what the user asked for, in their words.
     package func run(name: String, plan: RestorePlan, requested: String) throws -> CloneRecord {
         try checkName(name)
-        let lock = try ContainerChange.lock(container, for: "clone create \(name)")
+        let lock = try ContainerChange.lock(container, for: "clone create \(name)", interruption: interruption)
         defer { lock.release() }
         let catalog = CloneCatalog(container)
         try catalog.removeHalfMade()
@@ -25,43 +27,24 @@ package struct CloneCreate: Sendable {
         // The plan was made without the lock: its snapshot must still be there, and with the record written it stays.
         let snapshot = try SnapshotCatalog(container).find(plan.snapshot)
 
-        var record = try ClonePorts.withLock(container) { port in
-            let record = CloneRecord(
-                name: name,
-                snapshot: snapshot.name,
-                createdAt: PostgresTime(unixMicroseconds: SystemClock.now()),
-                state: .creating,
-                port: port,
-                requested: requested,
-                redo: plan.redo,
-                path: plan.path,
-                stop: plan.stop,
-                lastTransactionTime: plan.lastTransactionTime,
-                parameters: plan.parameters
-            )
-            try FileTree.makeDirectory(container.paths.clone(name).directory, mode: 0o700, parents: true)
-            try catalog.save(record)
-            return record
-        }
-        do {
-            progress.step("copying snapshot '\(snapshot.name)' (\(container.identity.driver.rawValue))")
-            let paths = container.paths.clone(name)
-            try FaultPoint.pass("clone.beforeCopy")
-            try container.driver.copyVolume(
-                from: container.paths.snapshot(snapshot.name).root,
-                to: paths.root,
-                options: CopyOptions()
-            )
+        var record = CloneRecord(
+            name: name,
+            snapshot: snapshot.name,
+            createdAt: PostgresTime(unixMicroseconds: SystemClock.now()),
+            state: .creating,
+            port: 0,
+            requested: requested,
+            redo: plan.redo,
+            path: plan.path,
+            stop: plan.stop,
+            lastTransactionTime: plan.lastTransactionTime,
+            parameters: plan.parameters
+        )
+        record = try reserve(record)
+        progress.step("copying snapshot '\(snapshot.name)' (\(container.identity.driver.rawValue))")
+        return try fill(record, from: container.paths.snapshot(snapshot.name).root, state: .created) { paths in
             try CloneTree.prepare(paths.tree, keepsWAL: false)
             try CloneConfiguration(container: container, record: record).writeFiles()
-            try FaultPoint.pass("clone.beforeRecord")
-            if !container.driver.isAtomic { try container.driver.sync(paths.root) }
-            record.state = .created
-            try catalog.save(record)
-            return record
-        } catch {
-            try? catalog.removeTree(name)
-            throw error
         }
     }
 
@@ -70,10 +53,14 @@ package struct CloneCreate: Sendable {
     /// The source is not touched.
     package func duplicate(source sourceName: String, name: String) throws -> CloneRecord {
         try checkName(name)
-        let lock = try ContainerChange.lock(container, for: "clone duplicate \(sourceName)")
+        let lock = try ContainerChange.lock(container, for: "clone duplicate \(sourceName)", interruption: interruption)
         defer { lock.release() }
         let catalog = CloneCatalog(container)
         try catalog.removeHalfMade()
+        _ = try catalog.find(sourceName)
+        // Nobody starts, stops or deletes the source meanwhile.
+        let sourceLock = try CloneLock.take(container, sourceName, for: "clone duplicate")
+        defer { sourceLock.release() }
         let source = try catalog.find(sourceName)
         try checkFree(name)
         let sourcePaths = container.paths.clone(sourceName)
@@ -93,28 +80,56 @@ package struct CloneCreate: Sendable {
                 hint: "wait until it is ready, or stop it first"
             )
         }
-        var record = try ClonePorts.withLock(container) { port in
-            var record = source
-            record.name = name
-            record.duplicateOf = sourceName
-            record.createdAt = PostgresTime(unixMicroseconds: SystemClock.now())
-            record.port = port
-            record.state = .creating
-            try FileTree.makeDirectory(container.paths.clone(name).directory, mode: 0o700, parents: true)
-            try catalog.save(record)
-            return record
-        }
-        do {
-            let paths = container.paths.clone(name)
-            try container.driver.copyVolume(from: sourcePaths.root, to: paths.root, options: CopyOptions())
+        var record = source
+        record.name = name
+        record.duplicateOf = sourceName
+        record.createdAt = PostgresTime(unixMicroseconds: SystemClock.now())
+        record.state = .creating
+        record = try reserve(record)
+        return try fill(record, from: sourcePaths.root, state: source.state) { paths in
             try CloneTree.prepare(paths.tree, keepsWAL: !FileTree.exists(sourcePaths.tree.standbySignal))
             try CloneConfiguration(container: container, record: record).copyFiles(from: sourcePaths)
+        }
+    }
+
+    /// Lays the clone's directory with its record, which now protects its snapshot, and gives it a port.
+    private func reserve(_ record: CloneRecord) throws -> CloneRecord {
+        try ClonePorts.withLock(container) { port in
+            var record = record
+            record.port = port
+            try FileTree.makeDirectory(container.paths.clone(record.name).directory, mode: 0o700, parents: true)
+            try CloneCatalog(container).save(record)
+            return record
+        }
+    }
+
+    /// Copies the tree, and lists the clone once all of it is there and durable; nothing is left of one that fails.
+    private func fill(
+        _ reserved: CloneRecord,
+        from source: String,
+        state: CloneRecord.State,
+        finish: (ClonePaths) throws -> Void
+    ) throws -> CloneRecord {
+        let catalog = CloneCatalog(container)
+        let paths = container.paths.clone(reserved.name)
+        var record = reserved
+        do {
+            try FaultPoint.pass("clone.beforeCopy")
+            try container.driver.copyVolume(
+                from: source,
+                to: paths.root,
+                options: CopyOptions(interrupt: interruption?.descriptor ?? -1)
+            )
+            try finish(paths)
+            try FaultPoint.pass("clone.beforeRecord")
             if !container.driver.isAtomic { try container.driver.sync(paths.root) }
-            record.state = source.state
+            try interruption?.check()
+            record.state = state
             try catalog.save(record)
             return record
         } catch {
-            try? catalog.removeTree(name)
+            try? catalog.removeTree(reserved.name)
+            try interruption?.check()
             throw error
         }
     }

@@ -1,5 +1,6 @@
 import ArchiveModel
 import Platform
+import PostgresLink
 
 /// Removes a clone that is stopped.
 package struct CloneDelete: Sendable {
@@ -10,25 +11,37 @@ package struct CloneDelete: Sendable {
     }
 
     package func run(name: String) throws {
-        let lock = try ContainerChange.lock(container, for: "clone delete \(name)")
-        defer { lock.release() }
+        let change = try ContainerChange.lock(container, for: "clone delete \(name)")
+        defer { change.release() }
         let catalog = CloneCatalog(container)
-        var record = try catalog.find(name)
-        guard !CloneServer(container, record).isRunning else {
+        if try catalog.removeHalfMade().contains(name) { return }
+        // A damaged record must not protect its clone from being deleted.
+        let isDamaged = try catalog.contents().damaged.contains { $0.name == name }
+        if !isDamaged { _ = try catalog.find(name) }
+        let lock = try CloneLock.take(container, name, for: "clone delete")
+        defer { lock.release() }
+        guard PostgresServer.find(dataDirectory: container.paths.clone(name).tree.data) == nil else {
             throw ArchiveError(
                 .conflict,
                 "clone '\(name)' is running",
                 hint: "'pgarchive clone stop \(name)' first"
             )
         }
-        record.state = .deleting
+        try unlist(name, catalog, isDamaged: isDamaged)
+        try FaultPoint.pass("clone.afterUnlisting")
+        try catalog.removeTree(name)
+        CloneLock.remove(lock)
+    }
+
+    private func unlist(_ name: String, _ catalog: CloneCatalog, isDamaged: Bool) throws {
         do {
+            guard !isDamaged else { return try DurableFile.remove(container.paths.clone(name).record) }
+            var record = try catalog.find(name)
+            record.state = .deleting
             try catalog.save(record)
         } catch let error as SystemError where error.isFull {
             // Without a record it is half-made, and removed by whoever comes next.
             try DurableFile.remove(container.paths.clone(name).record)
         }
-        try FaultPoint.pass("clone.afterUnlisting")
-        try catalog.removeTree(name)
     }
 }

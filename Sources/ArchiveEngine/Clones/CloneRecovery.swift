@@ -17,7 +17,8 @@ struct CloneRecovery {
     private var total: UInt64 { record.stop.bytes(since: record.redo) }
 
     /// - Returns: the timeline that the clone is on after its promotion.
-    func run(endFile: String) throws -> TimelineID {
+    func run() throws -> TimelineID {
+        let endFile = CloneConfiguration(container: container, record: record).endFile
         let connection = try reachTarget(endFile: endFile)
         if let connection {
             let replayed = try replayed(connection)
@@ -34,6 +35,7 @@ struct CloneRecovery {
         try FaultPoint.pass("clone.beforePromote")
         try server.promote()
         try waitForPromotion()
+        try FaultPoint.pass("clone.beforeCheck")
         return try finish()
     }
 

@@ -31,24 +31,87 @@ package struct CloneServer: Sendable {
     }
 
     /// Starts the server, recovers it to its target at the first start, and returns when it takes writes.
+    ///
+    /// A server that a killed command left on its way there is taken over.
     package func start(progress: Progress = .silent, interruption: Interruption? = nil) throws -> Started {
-        guard !isRunning else {
+        try locked(for: "clone start") { try $0.bringUpTimed(progress, interruption) }
+    }
+
+    /// - Returns: false when it was not running.
+    package func stop(mode: RunningServer.StopMode = .fast, timeoutSeconds: Double = 60) throws -> Bool {
+        try locked(for: "clone stop", waitSeconds: min(10, timeoutSeconds)) {
+            try $0.takeDown(mode, timeoutSeconds: timeoutSeconds)
+        }
+    }
+
+    package func restart(
+        mode: RunningServer.StopMode = .fast,
+        progress: Progress = .silent,
+        interruption: Interruption? = nil
+    ) throws -> Started {
+        try locked(for: "clone restart") {
+            _ = try $0.takeDown(mode, timeoutSeconds: 60)
+            return try $0.bringUpTimed(progress, interruption)
+        }
+    }
+
+    package func reload() throws {
+        guard let server = running else {
             throw ArchiveError(
                 .conflict,
-                "clone '\(record.name)' is running already",
-                hint: "'pgarchive clone psql \(record.name)' connects to it"
+                "clone '\(record.name)' is not running",
+                hint: "'pgarchive clone start \(record.name)'"
             )
         }
+        try server.reload()
+    }
+
+    /// With no other command at work on the clone, and its record as it is then.
+    private func locked<Result>(
+        for work: String,
+        waitSeconds: Double = 1,
+        _ body: (CloneServer) throws -> Result
+    ) throws -> Result {
+        let lock = try CloneLock.take(container, record.name, for: work, waitSeconds: waitSeconds)
+        defer { lock.release() }
+        return try body(CloneServer(container, try CloneCatalog(container).find(record.name)))
+    }
+
+    // MARK: - Up
+
+    private func bringUpTimed(_ progress: Progress, _ interruption: Interruption?) throws -> Started {
+        let begin = SystemClock.monotonicSeconds()
+        var started = try bringUp(progress, interruption)
+        started.seconds = SystemClock.monotonicSeconds() - begin
+        return started
+    }
+
+    private func bringUp(_ progress: Progress, _ interruption: Interruption?) throws -> Started {
+        let stage = CloneStage(record, paths.tree)
+        if let server = running {
+            guard stage != .ready else {
+                throw ArchiveError(
+                    .conflict,
+                    "clone '\(record.name)' is running already",
+                    hint: "'pgarchive clone psql \(record.name)' connects to it"
+                )
+            }
+            progress.step("taking over from a start that was killed")
+            return try complete(server, stage, progress, interruption)
+        }
         // Another program may have taken the port since it was given, even between a look and the start.
-        for _ in 0..<5 {
+        var attemptsLeft = 5
+        while true {
+            attemptsLeft -= 1
             let current = CloneServer(container, try withFreePort(progress))
             do {
-                return try current.startOnce(progress: progress, interruption: interruption)
-            } catch let error as ArchiveError where error.code == .failed && !LocalPort.isFree(current.record.port) {
+                return try current.launch(stage, progress, interruption)
+            } catch let error as ArchiveError
+                where error.code == .failed && attemptsLeft > 0 && !LocalPort.isFree(current.record.port)
+            {
                 continue
             }
         }
-        return try startOnce(progress: progress, interruption: interruption)
     }
 
     /// The clone's record, with another port when its own is in use.
@@ -63,57 +126,62 @@ package struct CloneServer: Sendable {
         }
     }
 
-    private func startOnce(progress: Progress, interruption: Interruption?) throws -> Started {
-        let begin = SystemClock.monotonicSeconds()
-        let isRecovering = FileTree.exists(paths.tree.standbySignal)
+    private func launch(_ stage: CloneStage, _ progress: Progress, _ interruption: Interruption?) throws -> Started {
         let configuration = CloneConfiguration(container: container, record: record)
         try FileTree.removeFile(configuration.endFile)
-        progress.step(isRecovering ? "recovering to \(record.stop)" : "starting")
-        let server = try PostgresServer.start(try configuration.launch(recovering: isRecovering))
+        try FaultPoint.pass("clone.beforeLaunch")
+        let server = try PostgresServer.start(try configuration.launch(stage))
+        return try complete(server, stage, progress, interruption)
+    }
+
+    /// Goes with a server that runs from its stage to one that takes writes.
+    private func complete(
+        _ server: RunningServer,
+        _ stage: CloneStage,
+        _ progress: Progress,
+        _ interruption: Interruption?
+    ) throws -> Started {
+        let recovery = CloneRecovery(
+            container: container,
+            record: record,
+            server: server,
+            progress: progress,
+            interruption: interruption
+        )
         do {
-            var timeline: TimelineID?
-            if isRecovering {
-                let recovery = CloneRecovery(
-                    container: container,
-                    record: record,
-                    server: server,
-                    progress: progress,
-                    interruption: interruption
-                )
-                timeline = try recovery.run(endFile: configuration.endFile)
-            } else if record.state == .created {
-                // Promoted, and the command ended before that was checked and noted.
-                try server.waitUntilReady(timeoutSeconds: nil, interrupt: interruption?.descriptor ?? -1)
-                timeline = try CloneRecovery(
-                    container: container,
-                    record: record,
-                    server: server,
-                    progress: progress,
-                    interruption: interruption
-                ).finish()
-            } else {
-                do {
-                    try server.waitUntilReady(timeoutSeconds: nil, interrupt: interruption?.descriptor ?? -1)
-                } catch {
-                    try interruption?.check()
-                    throw error
-                }
+            var started = Started(seconds: 0, port: record.port, replayedBytes: 0)
+            switch stage {
+            case .recovering:
+                progress.step("recovering to \(record.stop)")
+                started.timeline = try recovery.run()
+                started.replayedBytes = record.stop.bytes(since: record.redo)
+                started.stop = record.stop
+            case .unchecked:
+                progress.step("starting, and checking where its recovery ended")
+                try waitUntilReady(server, interruption)
+                started.timeline = try recovery.finish()
+            case .ready:
+                progress.step("starting")
+                try waitUntilReady(server, interruption)
             }
-            return Started(
-                seconds: SystemClock.monotonicSeconds() - begin,
-                port: record.port,
-                replayedBytes: isRecovering ? record.stop.bytes(since: record.redo) : 0,
-                stop: isRecovering ? record.stop : nil,
-                timeline: timeline
-            )
+            return started
         } catch {
             try? server.stop(.immediate, timeoutSeconds: 10)
-            throw failure(error, server: server)
+            throw failure(error)
+        }
+    }
+
+    private func waitUntilReady(_ server: RunningServer, _ interruption: Interruption?) throws {
+        do {
+            try server.waitUntilReady(timeoutSeconds: nil, interrupt: interruption?.descriptor ?? -1)
+        } catch {
+            try interruption?.check()
+            throw error
         }
     }
 
     /// Why the server did not come up, with the lines of its log that matter.
-    private func failure(_ error: any Error, server: RunningServer) -> any Error {
+    private func failure(_ error: any Error) -> any Error {
         if let error = error as? ArchiveError { return error }
         return ArchiveError(
             .failed,
@@ -123,10 +191,11 @@ package struct CloneServer: Sendable {
         )
     }
 
-    package func stop(mode: RunningServer.StopMode = .fast, timeoutSeconds: Double = 60) throws {
-        guard let server = running else { return }
+    private func takeDown(_ mode: RunningServer.StopMode, timeoutSeconds: Double) throws -> Bool {
+        guard let server = running else { return false }
         do {
             try server.stop(mode, timeoutSeconds: timeoutSeconds)
+            return true
         } catch {
             throw ArchiveError(
                 .failed,
@@ -134,16 +203,5 @@ package struct CloneServer: Sendable {
                 hint: "'pgarchive clone stop \(record.name) -m immediate'"
             )
         }
-    }
-
-    package func reload() throws {
-        guard let server = running else {
-            throw ArchiveError(
-                .conflict,
-                "clone '\(record.name)' is not running",
-                hint: "'pgarchive clone start \(record.name)'"
-            )
-        }
-        try server.reload()
     }
 }

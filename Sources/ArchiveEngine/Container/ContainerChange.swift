@@ -3,15 +3,28 @@ package import Platform
 
 /// One change of snapshots, clones or the archive's content at a time.
 package enum ContainerChange {
-    package static func lock(_ container: Container, for work: String, waitSeconds: Double = 60) throws -> HeldLock {
-        do {
-            return try HeldLock.acquire(container.paths.changeLock, wait: waitSeconds, description: work)
-        } catch let conflict as LockConflict {
-            throw ArchiveError(
-                .conflict,
-                "another command is changing the container: \(conflict)",
-                hint: "try again when it has ended"
-            )
+    package static func lock(
+        _ container: Container,
+        for work: String,
+        waitSeconds: Double = 60,
+        interruption: Interruption? = nil
+    ) throws -> HeldLock {
+        let deadline = Deadline(seconds: waitSeconds)
+        while true {
+            do {
+                return try HeldLock.acquire(container.paths.changeLock, description: work)
+            } catch let conflict as LockConflict {
+                guard deadline.hasPassed else {
+                    try interruption?.check()
+                    SystemClock.sleep(seconds: 0.02)
+                    continue
+                }
+                throw ArchiveError(
+                    .conflict,
+                    "another command is changing the container: \(conflict)",
+                    hint: "try again when it has ended"
+                )
+            }
         }
     }
 }

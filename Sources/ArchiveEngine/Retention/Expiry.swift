@@ -24,7 +24,8 @@ package struct Expiry: Sendable {
     }
 
     private func inventory() throws -> RetentionInventory {
-        if let damaged = try SnapshotCatalog(container).damaged().first {
+        let snapshots = try SnapshotCatalog(container).contents()
+        if let damaged = snapshots.damaged.first {
             throw ArchiveError(
                 .refused,
                 "nothing is expired while it is unknown what snapshot '\(damaged.name)' needs: \(damaged.problem)",
@@ -33,7 +34,7 @@ package struct Expiry: Sendable {
         }
         let listing = try container.walDirectory.list()
         return RetentionInventory(
-            snapshots: try SnapshotCatalog(container).all(),
+            snapshots: snapshots.records,
             clones: try CloneCatalog(container).all().map {
                 RetentionInventory.Clone(
                     name: $0.name,
@@ -59,7 +60,8 @@ package struct Expiry: Sendable {
         let lock = try ContainerChange.lock(container, for: "snapshot expire")
         defer { lock.release() }
         let delete = SnapshotDelete(container)
-        for name in try SnapshotCatalog(container).halfMade() { try delete.removeTree(name) }
+        try SnapshotCatalog(container).removeHalfMade()
+        try CloneCatalog(container).removeHalfMade()
         var outcome = Outcome(snapshots: [], segments: 0, segmentBytes: 0)
         for snapshot in try plan(expire: expire).snapshotsToDelete {
             try FaultPoint.pass("expiry.beforeSnapshot")

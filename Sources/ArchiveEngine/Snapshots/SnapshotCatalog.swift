@@ -11,26 +11,18 @@ package struct SnapshotCatalog: Sendable {
         self.container = container
     }
 
-    /// All snapshots, oldest first; those whose record cannot be read are left out here and named by `damaged`.
-    package func all() throws -> [SnapshotRecord] {
-        guard FileTree.exists(container.paths.snapshots) else { return [] }
-        return try FileTree.list(container.paths.snapshots)
-            .compactMap { (try? JSONFile.read(SnapshotRecord.self, from: container.paths.snapshot($0).record)) ?? nil }
-            .sorted { ($0.createdAt, $0.name) < ($1.createdAt, $1.name) }
+    /// The snapshots, oldest first, with those whose record cannot be read, and what was never finished or whose
+    /// deletion was not.
+    package func contents() throws -> RecordListing<SnapshotRecord> {
+        var contents = try RecordListing<SnapshotRecord>(container.paths.snapshots) {
+            container.paths.snapshot($0).record
+        }
+        contents.records.sort { ($0.createdAt, $0.name) < ($1.createdAt, $1.name) }
+        return contents
     }
 
-    /// Snapshots whose record cannot be read, and why; they may need any WAL.
-    package func damaged() throws -> [(name: String, problem: String)] {
-        guard FileTree.exists(container.paths.snapshots) else { return [] }
-        return try FileTree.list(container.paths.snapshots).compactMap { name in
-            do {
-                _ = try JSONFile.read(SnapshotRecord.self, from: container.paths.snapshot(name).record)
-                return nil
-            } catch {
-                return (name, "\(error)")
-            }
-        }
-    }
+    /// All snapshots, oldest first; those whose record cannot be read are left out.
+    package func all() throws -> [SnapshotRecord] { try contents().records }
 
     package func find(_ name: String) throws -> SnapshotRecord {
         if Name.fault(name) == nil,
@@ -49,7 +41,7 @@ package struct SnapshotCatalog: Sendable {
 
     /// Snapshots whose names match any of the patterns; a pattern that matches none is an error.
     package func matching(_ patterns: [String]) throws -> [SnapshotRecord] {
-        let all = try all()
+        let all = try self.all()
         var names: Set<String> = []
         for pattern in patterns {
             let found = all.filter { Glob.matches(pattern, $0.name) }
@@ -59,11 +51,8 @@ package struct SnapshotCatalog: Sendable {
         return all.filter { names.contains($0.name) }
     }
 
-    /// Directories of snapshots that were never finished, or whose deletion was: to be removed.
-    package func halfMade() throws -> [String] {
-        guard FileTree.exists(container.paths.snapshots) else { return [] }
-        return try FileTree.list(container.paths.snapshots)
-            // Only what is certainly not there: a failed look must never cost a snapshot.
-            .filter { try FileTree.kind(container.paths.snapshot($0).record) == nil }
+    /// Removes what interrupted commands left behind: with the change lock held, nobody is at work on it.
+    func removeHalfMade() throws {
+        for name in try contents().recordless { try SnapshotDelete(container).removeTree(name) }
     }
 }

@@ -14,11 +14,13 @@ package struct SnapshotDelete: Sendable {
         let lock = try ContainerChange.lock(container, for: "snapshot delete")
         defer { lock.release() }
         let catalog = SnapshotCatalog(container)
+        // What a killed clone create left needs nothing any more.
+        try CloneCatalog(container).removeHalfMade()
         // A damaged record must not protect its snapshot from being deleted by name.
-        let damaged = try catalog.damaged().map(\.name).filter { patterns.contains($0) }
+        let damaged = try catalog.contents().damaged.map(\.name).filter { patterns.contains($0) }
         let rest = patterns.filter { !damaged.contains($0) }
         let snapshots = rest.isEmpty ? [] : try catalog.matching(rest)
-        let clones = try CloneCatalog(container).all().filter { $0.state == .creating || $0.state == .created }
+        let clones = try CloneCatalog(container).all().filter { $0.state == .created }
         for snapshot in snapshots {
             // A clone is a copy of its own; only while it still recovers does it need the snapshot's WAL.
             if let clone = clones.first(where: { $0.snapshot == snapshot.name }) {

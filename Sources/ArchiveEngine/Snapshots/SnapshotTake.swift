@@ -8,10 +8,12 @@ import WALStore
 package struct SnapshotTake: Sendable {
     let container: Container
     let progress: Progress
+    let interruption: Interruption?
 
-    package init(_ container: Container, progress: Progress = .silent) {
+    package init(_ container: Container, progress: Progress = .silent, interruption: Interruption? = nil) {
         self.container = container
         self.progress = progress
+        self.interruption = interruption
     }
 
     /// The snapshot's name when none is given: the UTC time.
@@ -21,26 +23,27 @@ package struct SnapshotTake: Sendable {
 
     /// - Parameter force: also from a standby that is stopped, does not replay, or has no recent restartpoint.
     package func run(name: String? = nil, force: Bool = false) throws -> SnapshotRecord {
-        let lock = try ContainerChange.lock(container, for: "snapshot create")
+        let lock = try ContainerChange.lock(container, for: "snapshot create", interruption: interruption)
         defer { lock.release() }
-        try removeHalfMade()
+        try SnapshotCatalog(container).removeHalfMade()
 
         let now = PostgresTime(unixMicroseconds: SystemClock.now())
         let name = try freeName(name, now: now)
-        let driver = container.driver
         let source = try inspect(force: force)
         let paths = container.paths.snapshot(name)
         try FileTree.makeDirectory(paths.directory, mode: 0o700, parents: true)
         do {
             progress.step("copying the standby (\(container.identity.driver.rawValue))")
-            let record = try copy(source, name: name, now: now, to: paths, driver: driver)
+            let record = try copy(source, name: name, now: now, to: paths, force: force)
             try FaultPoint.pass("snapshot.beforeRecord")
+            try interruption?.check()
             try JSONFile.replace(paths.record, with: record)
             try FaultPoint.pass("snapshot.afterRecord")
             return record
         } catch {
-            try? driver.deleteVolume(paths.root)
+            try? container.driver.deleteVolume(paths.root)
             try? FileTree.removeTree(paths.directory)
+            try interruption?.check()
             throw error
         }
     }
@@ -49,7 +52,7 @@ package struct SnapshotTake: Sendable {
 
     private enum Source {
         case running(SQLConnection, StandbyProbe)
-        case stopped(ControlFile)
+        case stopped
     }
 
     /// Looks whether the standby is fit for a snapshot, and shortens what a clone would have to replay.
@@ -73,17 +76,18 @@ package struct SnapshotTake: Sendable {
                     hint: "wait until 'pgarchive standby status' shows it running"
                 )
             }
-            return .stopped(try ControlFileReader.read(container.paths.standbyTree))
+            return .stopped
         }
         do {
             progress.step("asking the standby for a restartpoint")
             try connection.execute("SET statement_timeout = 0")
-            try connection.execute("CHECKPOINT")
+            try connection.execute("CHECKPOINT", interrupt: interruption?.descriptor ?? -1)
             let probe = try StandbyProbe(container: container, connection: connection)
             if !force { try requireFresh(probe) }
             return .running(connection, probe)
         } catch {
             connection.close()
+            try interruption?.check()
             throw error
         }
     }
@@ -97,13 +101,7 @@ package struct SnapshotTake: Sendable {
                 hint: "--force takes a snapshot of where it stands, \(probe.replayed)"
             )
         }
-        guard probe.control.fullPageWrites else {
-            throw ArchiveError(
-                .refused,
-                "upstream runs with full_page_writes = off: a copy made now could hold torn pages that no WAL repairs",
-                hint: "ALTER SYSTEM SET full_page_writes = on; on the upstream, then wait for its next checkpoint"
-            )
-        }
+        try requireFullPages(probe.control, upTo: probe.replayed)
         if probe.isPaused {
             throw ArchiveError(
                 .refused,
@@ -138,20 +136,40 @@ package struct SnapshotTake: Sendable {
     /// The redo of the newest checkpoint that was replayed, when the restartpoint is not on it.
     private func newerCheckpoint(than probe: StandbyProbe) throws -> LSN? {
         var newest: LSN?
-        let path = try container.walDirectory.path(to: probe.control.minRecoveryPointTimeline)
-        let walk = WALWalk(container.walDirectory, expectation: container.expectation)
-        _ = try walk.records(from: probe.control.checkpointRedo, along: path, upTo: probe.replayed) {
-            record,
-            _,
-            body,
-            major in
-            if case .checkpoint(let checkpoint)? = WALEvent.decode(record, body: body, major: major) {
-                newest = checkpoint.redo
-            }
-            return .proceed
+        try visitEvents(since: probe.control, upTo: probe.replayed) { event in
+            if case .checkpoint(let checkpoint) = event { newest = checkpoint.redo }
         }
         guard let newest, newest > probe.control.checkpointRedo else { return nil }
         return newest
+    }
+
+    /// Refuses a copy of which some page may be torn, which only a full page in the WAL since its redo would mend.
+    private func requireFullPages(_ control: ControlFile, upTo replayed: LSN) throws {
+        guard try !hasFullPages(control, upTo: replayed) else { return }
+        throw ArchiveError(
+            .refused,
+            "upstream runs, or ran a while ago, with full_page_writes = off: a copy made now could hold torn pages "
+                + "that no WAL repairs",
+            hint: "ALTER SYSTEM SET full_page_writes = on; on the upstream, then wait for its next checkpoint"
+        )
+    }
+
+    /// Whether all WAL since the redo was written with full_page_writes (PostgreSQL asks the same in `pg_backup_stop`).
+    private func hasFullPages(_ control: ControlFile, upTo replayed: LSN) throws -> Bool {
+        var isOn = control.fullPageWrites
+        try visitEvents(since: control, upTo: replayed) { event in
+            if case .fullPageWritesChange(false) = event { isOn = false }
+        }
+        return isOn
+    }
+
+    private func visitEvents(since control: ControlFile, upTo replayed: LSN, visit: (WALEvent) -> Void) throws {
+        let path = try container.walDirectory.path(to: control.recoveryTimeline)
+        let walk = WALWalk(container.walDirectory, expectation: container.expectation)
+        _ = try walk.records(from: control.checkpointRedo, along: path, upTo: replayed) { record, _, body, major in
+            if let event = WALEvent.decode(record, body: body, major: major) { visit(event) }
+            return .proceed
+        }
     }
 
     // MARK: - The copy
@@ -161,38 +179,64 @@ package struct SnapshotTake: Sendable {
         name: String,
         now: PostgresTime,
         to paths: SnapshotPaths,
-        driver: any StorageDriver
+        force: Bool
     ) throws -> SnapshotRecord {
-        let tree = container.paths.standbyTree
+        try StandbyTree.requireContained(container.paths.standbyTree)
         switch source {
         case .running(let connection, let probe):
             defer { connection.close() }
-            try StandbyTree.requireContained(tree)
-            if driver.isAtomic {
-                try driver.sync(tree.root)
-                try driver.copyVolume(from: tree.root, to: paths.root, options: CopyOptions())
-                try driver.freeze(paths.root)
-                let control = try ControlFileReader.read(paths.tree)
-                // Once more: commits that were replayed during the copy must not count as later than it.
-                let after = (try? StandbyProbe(container: container, connection: connection)) ?? probe
-                return record(
-                    name,
-                    now,
-                    control,
-                    redo: control.checkpointRedo,
-                    probe: probe,
-                    lastTransactionTime: after.lastTransactionTime,
-                    live: true
-                )
-            }
-            return try copyOnline(connection, probe: probe, name: name, now: now, to: paths, driver: driver)
-        case .stopped(let control):
-            try StandbyTree.requireContained(tree)
-            try driver.copyVolume(from: tree.root, to: paths.root, options: Self.copyOptions)
-            try driver.sync(paths.root)
-            try driver.freeze(paths.root)
+            return container.driver.isAtomic
+                ? try copyAtOnce(connection, probe: probe, name: name, now: now, to: paths, force: force)
+                : try copyOnline(connection, probe: probe, name: name, now: now, to: paths)
+        case .stopped:
+            let control = try copyStopped(to: paths)
             return record(name, now, control, redo: control.checkpointRedo, probe: nil, live: false)
         }
+    }
+
+    /// A copy of one moment, of a standby that goes on replaying.
+    private func copyAtOnce(
+        _ connection: SQLConnection,
+        probe: StandbyProbe,
+        name: String,
+        now: PostgresTime,
+        to paths: SnapshotPaths,
+        force: Bool
+    ) throws -> SnapshotRecord {
+        let driver = container.driver
+        try driver.sync(container.paths.standbyTree.root)
+        try driver.copyVolume(from: container.paths.standbyTree.root, to: paths.root, options: CopyOptions())
+        try driver.freeze(paths.root)
+        let control = try ControlFileReader.read(paths.tree)
+        // Once more: commits that were replayed during the copy must not count as later than it.
+        let after = (try? StandbyProbe(container: container, connection: connection)) ?? probe
+        if !force { try requireFullPages(control, upTo: after.replayed) }
+        return record(
+            name,
+            now,
+            control,
+            redo: control.checkpointRedo,
+            probe: probe,
+            lastTransactionTime: after.lastTransactionTime,
+            live: try !force || hasFullPages(control, upTo: after.replayed)
+        )
+    }
+
+    /// A copy of a standby that is down: with a driver that is not atomic it has to stay so.
+    private func copyStopped(to paths: SnapshotPaths) throws -> ControlFile {
+        let tree = container.paths.standbyTree
+        let before = try StandbyRest(tree)
+        try container.driver.copyVolume(from: tree.root, to: paths.root, options: copyOptions)
+        guard try container.driver.isAtomic || StandbyRest(tree) == before else {
+            throw ArchiveError(
+                .conflict,
+                "the standby was started while it was copied: the copy is worth nothing, and was removed",
+                hint: "try again; or 'pgarchive standby stop' first, so that the supervisor leaves it stopped"
+            )
+        }
+        try container.driver.sync(paths.root)
+        try container.driver.freeze(paths.root)
+        return try ControlFileReader.read(paths.tree)
     }
 
     /// A copy file by file, while the standby goes on replaying: PostgreSQL's own way of backing up a standby.
@@ -201,11 +245,17 @@ package struct SnapshotTake: Sendable {
         probe: StandbyProbe,
         name: String,
         now: PostgresTime,
-        to paths: SnapshotPaths,
-        driver: any StorageDriver
+        to paths: SnapshotPaths
     ) throws -> SnapshotRecord {
-        _ = try connection.query("SELECT pg_backup_start($1, fast => true)", ["pgarchive \(name)"])
-        try driver.copyVolume(from: container.paths.standbyTree.root, to: paths.root, options: Self.copyOptions)
+        // PostgreSQL refuses it by itself, also where it was told to be off meanwhile.
+        try requireFullPages(probe.control, upTo: probe.replayed)
+        _ = try connection.query(
+            "SELECT pg_backup_start($1, fast => true)",
+            ["pgarchive \(name)"],
+            interrupt: interruption?.descriptor ?? -1
+        )
+        let driver = container.driver
+        try driver.copyVolume(from: container.paths.standbyTree.root, to: paths.root, options: copyOptions)
         guard let text = try connection.query("SELECT labelfile FROM pg_backup_stop(false)").first?.first ?? nil else {
             throw ArchiveError(.failed, "the standby gave no backup_label", hint: "'pgarchive standby log' tells why")
         }
@@ -219,13 +269,16 @@ package struct SnapshotTake: Sendable {
     }
 
     /// pg_control last, since its minRecoveryPoint must cover every page copied before.
-    private static let copyOptions = CopyOptions(
-        copyLast: ["data/global/pg_control"],
-        emptyDirectories: [
-            "data/pg_wal", "data/pg_replslot", "data/pg_stat_tmp", "data/pg_notify", "data/pg_subtrans",
-        ],
-        tolerateVanishing: true
-    )
+    private var copyOptions: CopyOptions {
+        CopyOptions(
+            copyLast: ["data/global/pg_control"],
+            emptyDirectories: [
+                "data/pg_wal", "data/pg_replslot", "data/pg_stat_tmp", "data/pg_notify", "data/pg_subtrans",
+            ],
+            tolerateVanishing: true,
+            interrupt: interruption?.descriptor ?? -1
+        )
+    }
 
     private func record(
         _ name: String,
@@ -240,7 +293,7 @@ package struct SnapshotTake: Sendable {
         return SnapshotRecord(
             name: name,
             createdAt: now,
-            timeline: control.minRecoveryPoint.isValid ? control.minRecoveryPointTimeline : control.checkpointTimeline,
+            timeline: control.recoveryTimeline,
             redo: redo,
             consistent: consistent,
             replayed: max(consistent, probe?.replayed ?? consistent),
@@ -251,7 +304,7 @@ package struct SnapshotTake: Sendable {
         )
     }
 
-    // MARK: - Names and leftovers
+    // MARK: - Names
 
     private func freeName(_ wanted: String?, now: PostgresTime) throws -> String {
         if let wanted {
@@ -272,10 +325,24 @@ package struct SnapshotTake: Sendable {
         }
         throw ArchiveError(.conflict, "too many snapshots within one second", hint: "give a name")
     }
+}
 
-    private func removeHalfMade() throws {
-        for name in try SnapshotCatalog(container).halfMade() {
-            try SnapshotDelete(container).removeTree(name)
-        }
+/// What tells whether a server ran in a directory between two looks: each start makes its options file anew.
+private struct StandbyRest: Equatable {
+    private let control: [UInt8]
+    private let options: FileStatus?
+    private let isRunning: Bool
+
+    init(_ tree: ServerTree) throws {
+        control = try FileTree.read(tree.controlFile, limit: 8192)
+        options = try? FileTree.status("\(tree.data)/postmaster.opts")
+        isRunning = PostgresServer.find(dataDirectory: tree.data) != nil
+    }
+}
+
+extension ControlFile {
+    /// The timeline that recovery from here is on.
+    fileprivate var recoveryTimeline: TimelineID {
+        minRecoveryPoint.isValid ? minRecoveryPointTimeline : checkpointTimeline
     }
 }

@@ -40,6 +40,7 @@ package struct ContainerPaths: Hashable, Sendable {
     package var receiverLock: String { "\(run)/receiver.lock" }
     package var receiverStatus: String { "\(run)/receiver.json" }
     package var changeLock: String { "\(run)/change.lock" }
+    package func cloneLock(_ name: String) -> String { "\(run)/clone-\(name).lock" }
     package var controlSocket: String { "\(run)/control.sock" }
     package var standbyHold: String { "\(run)/standby.hold" }
     package var snapshotSpace: String { "\(run)/space.json" }

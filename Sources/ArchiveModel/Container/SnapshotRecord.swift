@@ -20,7 +20,8 @@ package struct SnapshotRecord: Codable, Hashable, Sendable {
     /// committed no later than a second after it.
     package var checkpointTime: PostgresTime
     package var driver: StorageDriverKind
-    /// False when taken by force from a standby that was not replaying.
+    /// False when taken by force from a standby that was not replaying, or while full pages were not written: not taken
+    /// for a clone unless it is named, and not counted by expiry.
     package var live: Bool
 
     package init(

@@ -6,8 +6,16 @@ package struct CopyOptions: Sendable, Hashable {
     package var emptyDirectories: [String]
     /// The source is in use: files may vanish or shrink meanwhile, and that is fine.
     package var tolerateVanishing: Bool
+    /// A descriptor which, once readable, ends the copy with EINTR before the next file; negative for none.
+    package var interrupt: Int32
 
-    package init(copyLast: [String] = [], emptyDirectories: [String] = [], tolerateVanishing: Bool = false) {
+    package init(
+        copyLast: [String] = [],
+        emptyDirectories: [String] = [],
+        tolerateVanishing: Bool = false,
+        interrupt: Int32 = -1
+    ) {
+        self.interrupt = interrupt
         self.copyLast = copyLast
         self.emptyDirectories = emptyDirectories
         self.tolerateVanishing = tolerateVanishing

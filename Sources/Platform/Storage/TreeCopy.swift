@@ -77,6 +77,9 @@ struct TreeCopy {
         let file = try Descriptor.open(name, in: source, O_RDONLY | O_NOFOLLOW)
         let status = try file.status()
         try FaultPoint.pass("copy.beforeFile")
+        if options.interrupt >= 0, try Poll.wait(for: options.interrupt, timeoutMilliseconds: 0) {
+            throw SystemError(call: "copy", errno: EINTR, path: file.path)
+        }
         let copy = try Descriptor.open(name, in: target, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW)
         switch method {
         case .reflink:

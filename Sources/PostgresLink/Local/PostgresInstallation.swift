@@ -65,6 +65,19 @@ package struct PostgresInstallation: Sendable, Hashable {
         return PostgresInstallation(major: major, version: version, binDirectory: directory)
     }
 
+    /// What a setting would be at a server's start, by its file; nil where the file cannot be read as one.
+    package func setting(_ name: String, dataDirectory: String, configurationFile: String) -> String? {
+        let request = SpawnRequest(
+            executable: tool("postgres"),
+            arguments: ["-D", dataDirectory, "-c", "config_file=\(configurationFile)", "-C", name],
+            environment: ServerLaunch.standardEnvironment()
+        )
+        guard let answer = try? ProcessSpawn.run(request, timeoutSeconds: 10), answer.status.isSuccess else {
+            return nil
+        }
+        return answer.outputText.split(separator: "\n").first.map(String.init)
+    }
+
     /// Reads `postgres (PostgreSQL) 15.18 (Debian …)`; also `16beta1` and `17devel`.
     static func parse(_ text: String) -> (major: PostgresMajor, version: String)? {
         let words = text.split(whereSeparator: { $0 == " " || $0 == "\n" })

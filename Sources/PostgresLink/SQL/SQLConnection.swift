@@ -73,22 +73,28 @@ package final class SQLConnection {
     ///   - sql: The statement, with `$1`… for parameters.
     ///   - parameters: Sent as text; the server gives them their types.
     ///   - timeoutSeconds: After this the statement is cancelled; nil means `statementTimeoutSeconds`.
+    ///   - interrupt: a descriptor which, once readable, cancels the statement too.
     /// - Returns: The rows in the server's order.
     /// - Throws: `server` with the SQLSTATE, `timedOut`, or `unreachable` when the connection is lost.
     package func query(
         _ sql: String,
         _ parameters: [String?] = [],
-        timeoutSeconds: Double? = nil
+        timeoutSeconds: Double? = nil,
+        interrupt: Int32 = -1
     ) throws(LinkError) -> [[String?]] {
         guard let connection else { throw LinkError(.unreachable, "the connection is closed") }
         try send(sql, parameters, over: connection)
         let limit = timeoutSeconds ?? statementTimeoutSeconds
-        return try collect(from: connection, deadline: Deadline(seconds: limit))
+        return try collect(from: connection, deadline: Deadline(seconds: limit), interrupt: interrupt)
     }
 
     /// Runs statements of which no rows are wanted.
-    package func execute(_ sql: String, timeoutSeconds: Double? = nil) throws(LinkError) {
-        _ = try query(sql, timeoutSeconds: timeoutSeconds)
+    package func execute(
+        _ sql: String,
+        timeoutSeconds: Double? = nil,
+        interrupt: Int32 = -1
+    ) throws(LinkError) {
+        _ = try query(sql, timeoutSeconds: timeoutSeconds, interrupt: interrupt)
     }
 
     /// The first column of the first row, nil when there is none.
@@ -112,11 +118,15 @@ package final class SQLConnection {
     }
 
     /// Reads results until there are no more, so that the connection can be used again whatever happened.
-    private func collect(from connection: OpaquePointer, deadline: Deadline) throws(LinkError) -> [[String?]] {
+    private func collect(
+        from connection: OpaquePointer,
+        deadline: Deadline,
+        interrupt: Int32
+    ) throws(LinkError) -> [[String?]] {
         var rows: [[String?]] = []
         var failure: LinkError?
         while true {
-            try awaitResult(connection, deadline)
+            try awaitResult(connection, deadline, interrupt)
             guard let result = PQgetResult(connection) else { break }
             defer { PQclear(result) }
             switch PQresultStatus(result) {
@@ -138,11 +148,16 @@ package final class SQLConnection {
         return rows
     }
 
-    private func awaitResult(_ connection: OpaquePointer, _ deadline: Deadline) throws(LinkError) {
+    private func awaitResult(
+        _ connection: OpaquePointer,
+        _ deadline: Deadline,
+        _ interrupt: Int32
+    ) throws(LinkError) {
         var deadline = deadline
         var isCancelled = false
         while PQisBusy(connection) == 1 {
-            guard Socket.wait(PQsocket(connection), for: .readable, until: deadline) else {
+            let wake = isCancelled ? -1 : interrupt
+            guard Socket.wait(PQsocket(connection), for: .readable, until: deadline, wake: wake) else {
                 if isCancelled {
                     close()
                     throw LinkError(.timedOut, "the server answers neither the statement nor its cancellation")

@@ -20,7 +20,7 @@ package struct FetchRequest: Sendable {
     package var systemIdentifier: UInt64?
     /// Where the standby's form says why it stands still.
     package var holdFile: String?
-    /// Touched when PostgreSQL has got all that it may have.
+    /// Made when PostgreSQL has got all that it may have; asked again, it is then answered ever later.
     package var endFile: String?
     /// How long trouble that may pass is given to pass, in seconds; for the standby how long it waits altogether.
     ///

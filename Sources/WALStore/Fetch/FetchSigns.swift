@@ -35,7 +35,7 @@ extension SegmentFetch {
         guard let until = request.until, case .segment(let name)? = ArchiveFileName(request.name),
             let start = name.start(size: directory.segmentSize), start >= until
         else { return }
-        touchEndFile()
+        reachedEnd()
     }
 
     /// The same where it asks again for the segment that is cut.
@@ -55,15 +55,31 @@ extension SegmentFetch {
             guard let status = try? FileTree.status(FilePath.join(given, before.description)) else { continue }
             if status.modified >= this.modified { return }
         }
-        touchEndFile()
+        reachedEnd()
     }
 
-    private func touchEndFile() {
-        guard let path = request.endFile,
-            let file = try? Descriptor.open(path, O_WRONLY | O_CREAT | O_NOFOLLOW)
-        else { return }
-        futimens(file.raw, nil)
+    /// Notes that the server has all that it gets, and answers it ever later.
+    ///
+    /// A server that nobody promotes asks for ever, and would do so fifty times a second. It waits for as long as it
+    /// has been at its end already; promotion and the server's own end are noticed at once.
+    private func reachedEnd() {
+        guard let path = request.endFile else { return }
+        // Of this start of the server: what an earlier one noted says nothing.
+        let server = "\(getsid(0))\n"
+        guard (try? FileTree.readText(path, limit: 64)) == server, let noted = try? FileTree.status(path).modified
+        else {
+            guard let file = try? Descriptor.open(path, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW) else { return }
+            try? file.writeAll(Array(server.utf8))
+            return
+        }
+        let seconds = Double(max(0, SystemClock.now() - noted)) / 1_000_000
+        let wake = try? FetchWait(archive: request.archive)
+            .next(until: Deadline(seconds: min(seconds, Self.longestWaitSeconds)), archiveMatters: false)
+        // During its promotion it reads its last segment once more.
+        if wake == .promoted { unlink(path) }
     }
+
+    private static let longestWaitSeconds = 300.0
 
     /// The segment size of the archive, by the page headers of what was asked for, or of any other segment.
     static func segmentSize(_ request: FetchRequest) -> SegmentSize {

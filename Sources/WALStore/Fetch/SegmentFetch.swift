@@ -38,6 +38,7 @@ package struct SegmentFetch {
     }
 
     private func serveWithPatience(report: (String) -> Void) -> FetchOutcome {
+        if case .segment(let segment) = plan { noteEndBeforeServing(segment) }
         let deadline = Deadline(seconds: request.patienceSeconds)
         while true {
             let trouble: FetchTrouble
@@ -68,7 +69,6 @@ package struct SegmentFetch {
         case .backupHistory: return try serveText(FilePath.join(request.archive, request.name))
         case .history(let timeline, _): return try serveHistory(timeline)
         case .segment(let segment):
-            noteEndBeforeServing(segment)
             guard let reader = try directory.open(segment.name, completeOnly: !segment.needed) else { return false }
             let prepared = try delivery(segment).prepare(reader)
             if let hold = prepared.hold { throw hold }

@@ -30,7 +30,7 @@ struct CloneCreateCommand: ContainerCommand {
               pgarchive clone create 20261121-082350 test
 
             EXIT CODES
-              2 not a time   4 the target cannot be reached   6 no such snapshot
+              2 not a time   4 the target cannot be reached   5 interrupted: nothing is left   6 no such snapshot
               7 the name is taken, or no port is free   9 WAL on the way is damaged
 
             SEE ALSO
@@ -88,11 +88,15 @@ struct CloneCreateCommand: ContainerCommand {
             return
         }
         render.remark(view.summary)
+        let interruption = try Interruption()
         let record = try global.withProgress { progress in
-            try CloneCreate(container, progress: progress).run(name: request.name, plan: plan, requested: request.text)
+            try CloneCreate(container, progress: progress, interruption: interruption)
+                .run(name: request.name, plan: plan, requested: request.text)
         }
-        var result = CloneResult(clone: record)
-        if start { result.started = try CloneStartCommand.start(record, in: container, global: global) }
+        let result =
+            start
+            ? try CloneResult.started(record, in: container, global: global, interruption: interruption)
+            : CloneResult(clone: record)
         try render.done(result, result.sentence(verb: "created"))
     }
 }
@@ -101,6 +105,19 @@ struct CloneCreateCommand: ContainerCommand {
 struct CloneResult: Encodable {
     var clone: CloneRecord
     var started: CloneServer.Started?
+
+    /// Starts a clone.
+    static func started(
+        _ record: CloneRecord,
+        in container: Container,
+        global: GlobalOptions,
+        interruption: Interruption
+    ) throws -> CloneResult {
+        let started = try global.withProgress { progress in
+            try CloneServer(container, record).start(progress: progress, interruption: interruption)
+        }
+        return CloneResult(clone: try CloneCatalog(container).find(record.name), started: started)
+    }
 
     func sentence(verb: String) -> String {
         guard let started else {

@@ -14,7 +14,8 @@ struct CloneDuplicateCommand: ContainerCommand {
               pgarchive clone duplicate test test-2
 
             EXIT CODES
-              4 the source is running or recovering: stop it first   7 the name is taken
+              4 the source is running or recovering: stop it first   5 interrupted: nothing is left
+              7 the name is taken, or another command is at work on the source
 
             SEE ALSO
               clone start, clone create
@@ -30,8 +31,10 @@ struct CloneDuplicateCommand: ContainerCommand {
     @OptionGroup var global: GlobalOptions
 
     func run(in container: Container) throws {
+        let interruption = try Interruption()
         let record = try global.withProgress { progress in
-            try CloneCreate(container, progress: progress).duplicate(source: source, name: target)
+            try CloneCreate(container, progress: progress, interruption: interruption)
+                .duplicate(source: source, name: target)
         }
         let result = CloneResult(clone: record)
         try render.done(result, result.sentence(verb: "duplicated from '\(source)'"))

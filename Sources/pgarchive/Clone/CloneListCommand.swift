@@ -34,7 +34,11 @@ struct CloneListCommand: ContainerCommand {
     @OptionGroup var global: GlobalOptions
 
     func run(in container: Container) throws {
-        let rows = try CloneCatalog(container).matching(pattern).map { CloneRow($0, in: status ? container : nil) }
+        let catalog = CloneCatalog(container)
+        for (name, problem) in try catalog.contents().damaged {
+            render.warning("clone '\(name)' is not listed: \(problem)")
+        }
+        let rows = try catalog.matching(pattern).map { CloneRow($0, in: status ? container : nil) }
         let whenEmpty = pattern.map { "no clone matches '\($0)'" } ?? "no clones"
         try render.list(rows, name: \.record.name) { palette in
             Self.table(rows, withStatus: status, whenEmpty: whenEmpty).text(palette)

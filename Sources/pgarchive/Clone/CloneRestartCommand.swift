@@ -25,11 +25,12 @@ struct CloneRestartCommand: ContainerCommand {
 
     func run(in container: Container) throws {
         let record = try CloneCatalog(container).find(name)
-        try CloneServer(container, record).stop(mode: stop.engineMode())
-        let result = CloneResult(
-            clone: record,
-            started: try CloneStartCommand.start(record, in: container, global: global)
-        )
+        let mode = try stop.engineMode()
+        let interruption = try Interruption()
+        let started = try global.withProgress { progress in
+            try CloneServer(container, record).restart(mode: mode, progress: progress, interruption: interruption)
+        }
+        let result = CloneResult(clone: try CloneCatalog(container).find(name), started: started)
         try render.done(result, result.sentence(verb: "restarted"))
     }
 }

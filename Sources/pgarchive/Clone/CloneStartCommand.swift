@@ -9,13 +9,13 @@ struct CloneStartCommand: ContainerCommand {
         discussion: """
             Returns when the clone takes writes; a long recovery shows how far it is. When it fails or is \
             interrupted, the clone is stopped again, and the reason is shown from its log. When its port is in use \
-            meanwhile, the clone gets another, and this says so.
+            meanwhile, the clone gets another, and this says so. A clone whose start was killed is taken over.
 
             EXAMPLES
               pgarchive clone start look
 
             EXIT CODES
-              1 it did not start   6 no such clone   7 it is running already
+              1 it did not start   6 no such clone   7 it runs already, or another command is at work on it
 
             SEE ALSO
               clone psql, clone log, clone stop
@@ -29,18 +29,7 @@ struct CloneStartCommand: ContainerCommand {
 
     func run(in container: Container) throws {
         let record = try CloneCatalog(container).find(name)
-        let result = CloneResult(clone: record, started: try Self.start(record, in: container, global: global))
+        let result = try CloneResult.started(record, in: container, global: global, interruption: Interruption())
         try render.done(result, result.sentence(verb: "started"))
-    }
-
-    static func start(
-        _ record: CloneRecord,
-        in container: Container,
-        global: GlobalOptions
-    ) throws -> CloneServer.Started {
-        let interruption = try Interruption()
-        return try global.withProgress { progress in
-            try CloneServer(container, record).start(progress: progress, interruption: interruption)
-        }
     }
 }

@@ -46,11 +46,9 @@ struct CloneStopCommand: ContainerCommand {
         var stopped: [String] = []
         var failures: [ArchiveError] = []
         for record in records {
-            let server = CloneServer(container, record)
-            guard server.isRunning else { continue }
             do {
-                try server.stop(mode: stop.engineMode(), timeoutSeconds: timeout)
-                stopped.append(record.name)
+                let server = CloneServer(container, record)
+                if try server.stop(mode: stop.engineMode(), timeoutSeconds: timeout) { stopped.append(record.name) }
             } catch let error as ArchiveError where all {
                 // One clone that does not stop is no reason to leave the others running.
                 failures.append(error)

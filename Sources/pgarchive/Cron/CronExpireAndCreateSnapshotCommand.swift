@@ -42,7 +42,7 @@ struct CronExpireAndCreateSnapshotCommand: ContainerCommand {
         }
         do {
             done.created = try log.job("create-snapshot") {
-                let record = try SnapshotTake(container).run()
+                let record = try SnapshotTake(container, interruption: Interruption()).run()
                 try log.line("snapshot '\(record.name)' created at \(record.replayed)")
                 return record
             }

@@ -19,7 +19,7 @@ struct SnapshotCreateCommand: ContainerCommand {
               pgarchive snapshot create --name before-upgrade
 
             EXIT CODES
-              4 the standby is not fit for it   7 the name is taken
+              4 the standby is not fit for it   5 interrupted: nothing is left   7 the name is taken
 
             SEE ALSO
               snapshot list, clone create, cron expire-and-create-snapshot
@@ -35,7 +35,10 @@ struct SnapshotCreateCommand: ContainerCommand {
     @OptionGroup var global: GlobalOptions
 
     func run(in container: Container) throws {
-        let record = try global.withProgress { try SnapshotTake(container, progress: $0).run(name: name, force: force) }
+        let interruption = try Interruption()
+        let record = try global.withProgress { progress in
+            try SnapshotTake(container, progress: progress, interruption: interruption).run(name: name, force: force)
+        }
         try render.done(
             record,
             "snapshot '\(record.name)' created at \(record.replayed)"

@@ -35,11 +35,11 @@ struct SnapshotListCommand: ContainerCommand {
     @OptionGroup var global: GlobalOptions
 
     func run(in container: Container) throws {
-        let catalog = SnapshotCatalog(container)
-        for (name, problem) in try catalog.damaged() {
+        let contents = try SnapshotCatalog(container).contents()
+        for (name, problem) in contents.damaged {
             render.warning("snapshot '\(name)' is not listed: \(problem)")
         }
-        let records = try catalog.all().filter { record in
+        let records = contents.records.filter { record in
             pattern.map { Glob.matches($0, record.name) } ?? true
         }
         let space = SnapshotSpace.read(container)

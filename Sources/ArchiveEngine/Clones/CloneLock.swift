@@ -1,0 +1,34 @@
+import ArchiveModel
+import Platform
+
+/// One command at a time on one clone.
+///
+/// Taken after the container's change lock where both are needed. Under it the clone's record is read again.
+enum CloneLock {
+    static func take(
+        _ container: Container,
+        _ name: String,
+        for work: String,
+        waitSeconds: Double = 1
+    ) throws -> HeldLock {
+        do {
+            return try HeldLock.acquire(
+                container.paths.cloneLock(name),
+                wait: waitSeconds,
+                description: "\(work) \(name)"
+            )
+        } catch let conflict as LockConflict {
+            throw ArchiveError(
+                .conflict,
+                "another command is at work on clone '\(name)': \(conflict.holder?.description ?? "unknown")",
+                hint: "wait until it has ended, or end it: an interrupted start stops its clone"
+            )
+        }
+    }
+
+    /// Gives back the lock of a clone that is gone, with its file.
+    static func remove(_ lock: HeldLock) {
+        try? FileTree.removeFile(lock.path)
+        lock.release()
+    }
+}
