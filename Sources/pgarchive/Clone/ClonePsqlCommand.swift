@@ -11,11 +11,12 @@ struct ClonePsqlCommand: ContainerCommand {
             follows the name is psql's; options of pgarchive stand before it. The exit code is psql's.
 
             Other programs connect to localhost and the port that 'clone list' shows, with the upstream's roles and \
-            passwords.
+            passwords. The owner needs none over the socket in run/ of the container, as in the last example.
 
             EXAMPLES
               pgarchive clone psql look
               pgarchive clone psql look shop -c 'SELECT count(*) FROM orders'
+              pg_dump -h /var/lib/pgarchive/prod/run -p 5500 -U postgres -t orders shop
 
             SEE ALSO
               clone start, clone list, standby psql

@@ -5,7 +5,7 @@ import ArgumentParser
 struct StandbyLogCommand: ContainerCommand {
     static let configuration = CommandConfiguration(
         commandName: "log",
-        abstract: "Show the standby's log of today.",
+        abstract: "Show the standby's newest log.",
         discussion: """
             On a terminal through $PAGER, or less; otherwise to standard output. It is PostgreSQL's CSV log, one \
             file for each day of the week in log/standby/, overwritten after a week.
