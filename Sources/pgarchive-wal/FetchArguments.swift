@@ -16,6 +16,7 @@ enum FetchArguments {
         var values: [String: String] = [:]
         var positional: [String] = []
         var waits = false
+        var isChecked = false
         var rest = arguments[...]
         var onlyNames = false
         while let argument = rest.popFirst() {
@@ -25,6 +26,8 @@ enum FetchArguments {
                 onlyNames = true
             } else if argument == "--wait" {
                 waits = true
+            } else if argument == "--checked" {
+                isChecked = true
             } else {
                 let parts = argument.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
                 let name = String(parts.first ?? "")
@@ -45,6 +48,9 @@ enum FetchArguments {
         guard !(waits && values["--until"] != nil) else {
             throw ArgumentError(text: "--wait and --until exclude each other: with an end there is nothing to wait for")
         }
+        guard !isChecked || values["--until"] != nil else {
+            throw ArgumentError(text: "--checked needs --until: up to where the WAL is checked")
+        }
         return FetchRequest(
             archive: archive,
             name: positional[0],
@@ -54,6 +60,7 @@ enum FetchArguments {
             },
             path: try value(values, "--path", "timelines such as 1@0/5A0,2") { TimelinePath($0) },
             until: try value(values, "--until", "a WAL position such as 0/5A0") { LSN($0) },
+            isChecked: isChecked,
             waits: waits,
             systemIdentifier: try value(values, "--system-identifier", "a number") { UInt64($0) },
             holdFile: values["--hold-file"],

@@ -20,6 +20,8 @@ enum HelpText {
                                  position where it is left
           --until LSN            serve WAL up to here, the end of a record; the rest
                                  of its segment is zeros, what follows is not there
+          --checked              all WAL up to --until was checked just now: complete
+                                 segments are served by reference, without reading
           --end-file FILE        make FILE when PostgreSQL asks for what lies beyond
                                  --until; when it asks again, wait for as long as
                                  FILE is old, at most 5 minutes, or until promotion

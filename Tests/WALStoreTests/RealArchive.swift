@@ -110,15 +110,22 @@ struct ArchiveCopy {
 
     var archive: WALDirectory { WALDirectory(path, segmentSize: original.size) }
 
-    static func with<Result>(_ body: (ArchiveCopy) throws -> Result) throws -> Result {
+    static func with<Result>(
+        on kind: TestFilesystem.Kind = .plain,
+        _ body: (ArchiveCopy) throws -> Result
+    ) throws -> Result {
         let original = try RealArchive.shared.get()
         return try TestDirectory.with { directory in
-            let path = try directory.subdirectory("archive")
-            try TestCommand("/bin/cp", ["-a", "\(original.copies)/.", path]).succeed()
-            let target = try directory.subdirectory("data/pg_wal") + "/RECOVERYXLOG"
-            return try body(
-                ArchiveCopy(original: original, directory: directory, path: path, target: target)
-            )
+            try TestFilesystem.with(kind, in: directory, megabytes: 400) { filesystem in
+                let place = kind == .plain ? directory.path : filesystem.path
+                let path = "\(place)/archive"
+                try TestCommand("/bin/cp", ["-a", "\(original.copies)/.", path]).succeed()
+                try TestCommand("/bin/mkdir", ["-p", "\(place)/data/pg_wal"]).succeed()
+                let target = "\(place)/data/pg_wal/RECOVERYXLOG"
+                return try body(
+                    ArchiveCopy(original: original, directory: directory, path: path, target: target)
+                )
+            }
         }
     }
 

@@ -15,6 +15,8 @@ package struct FetchRequest: Sendable {
     package var path: TimelinePath?
     /// The archive ends here for this caller; always the end of a record.
     package var until: LSN?
+    /// The caller has just read and checked all WAL up to `until`: complete segments are served without a second look.
+    package var isChecked: Bool
     /// The standby's form: waits for the next segment, holds before what must not be replayed.
     package var waits: Bool
     package var systemIdentifier: UInt64?
@@ -34,6 +36,7 @@ package struct FetchRequest: Sendable {
         segmentSize: SegmentSize? = nil,
         path: TimelinePath? = nil,
         until: LSN? = nil,
+        isChecked: Bool = false,
         waits: Bool = false,
         systemIdentifier: UInt64? = nil,
         holdFile: String? = nil,
@@ -45,6 +48,7 @@ package struct FetchRequest: Sendable {
         self.segmentSize = segmentSize
         self.path = path
         self.until = until
+        self.isChecked = isChecked
         self.waits = waits
         self.systemIdentifier = systemIdentifier
         self.holdFile = holdFile

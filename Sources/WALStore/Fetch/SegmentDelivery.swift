@@ -7,6 +7,8 @@ struct SegmentDelivery {
     let segment: FetchPlan.Segment
     let target: String
     let systemIdentifier: UInt64?
+    /// All records up to the limit were checked just now, also for paths outside of the container.
+    let isChecked: Bool
     /// Records that would make replay touch paths outside of the container are not served.
     let guardsTablespaces: Bool
 
@@ -36,6 +38,14 @@ struct SegmentDelivery {
             throw StoreError.wrongSize(path: reader.path, bytes: bytes, expected: size.bytes)
         }
         let file = try FetchTarget(target)
+        if isChecked, try cloneIfPossible(reader, into: file) {
+            try checkFirstPage(reader)
+            let kept = segment.limit.bytes(since: segment.start)
+            if kept < size.bytes {
+                try file.fillWithZeros(after: kept, size: size.bytes)
+            }
+            return Prepared(file: file, hold: nil, kept: kept)
+        }
         var inspection = try begin(reader)
         let isCloned = try cloneIfPossible(reader, into: file)
         try inspect(reader, &inspection, copyingTo: isCloned ? nil : file)
@@ -52,6 +62,24 @@ struct SegmentDelivery {
             try file.fillWithZeros(after: kept, size: size.bytes)
         }
         return Prepared(file: file, hold: hold, kept: kept)
+    }
+
+    /// That the file is the one that was checked: this segment of this cluster.
+    private func checkFirstPage(_ reader: SegmentReader) throws {
+        var scanner = SegmentScanner(
+            startingAt: segment.start,
+            segmentSize: directory.segmentSize,
+            expectation: .init(systemIdentifier: systemIdentifier, timeline: segment.name.timeline)
+        )
+        reader.header.withUnsafeBytes { scanner.consume($0) }
+        guard let fault = scanner.fault else { return }
+        throw FetchTrouble(
+            .corrupt,
+            segment.name.description,
+            at: fault.position,
+            "\(reader.path) is damaged: \(fault)",
+            hint: "put an intact copy of the segment in its place, if there is one"
+        )
     }
 
     private func begin(_ reader: SegmentReader) throws -> Inspection {

@@ -83,6 +83,7 @@ package struct SegmentFetch {
             segment: segment,
             target: request.target,
             systemIdentifier: request.systemIdentifier,
+            isChecked: request.isChecked,
             guardsTablespaces: request.waits || request.until != nil
         )
     }
