@@ -79,8 +79,9 @@ struct ConnectionAdvice {
             let entry = [
                 target.value(of: "host") ?? "localhost", target.value(of: "port") ?? "5432", database, user, "PASSWORD",
             ]
-            return "put password=... or passfile=... into the connection string, or this line into ~/.pgpass:\n"
-                + entry.joined(separator: ":")
+            return
+                "put password=... or passfile=... into the connection string, or this line into the owner's "
+                + "~/.pgpass:\n" + entry.joined(separator: ":")
         case (.authentication, _):
             return "correct the password, or set it on the upstream:\n"
                 + "ALTER ROLE \(PreflightChecks.identifier(user)) PASSWORD '...';"

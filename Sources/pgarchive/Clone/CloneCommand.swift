@@ -11,6 +11,10 @@ struct CloneCommand: ParsableCommand {
 
             postgresql.conf and pg_hba.conf in clones/NAME/ of the container are yours to edit. It holds the data, \
             roles and passwords of the upstream: guard it as well as that.
+
+            SETTINGS
+              clone.ports           the ports of new clones
+              clone.shared_buffers  the memory of a new clone
             """,
         subcommands: [
             CloneCreateCommand.self, CloneListCommand.self, CloneStartCommand.self, CloneStatusCommand.self,

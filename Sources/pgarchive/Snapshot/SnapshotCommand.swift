@@ -11,6 +11,11 @@ struct SnapshotCommand: ParsableCommand {
 
             On btrfs a snapshot is made at once and takes space only for what changes afterwards; on xfs with \
             reflinks likewise, but file by file. Elsewhere it is a whole copy.
+
+            SETTINGS
+              snapshot.debt     WAL that a new snapshot may leave a clone to replay
+              keep.expire_date  how far back every moment stays reachable
+              keep.minimum      how many snapshots expiry always leaves
             """,
         subcommands: [
             SnapshotCreateCommand.self, SnapshotListCommand.self, SnapshotExpireCommand.self,

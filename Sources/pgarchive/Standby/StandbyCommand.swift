@@ -9,7 +9,11 @@ struct StandbyCommand: ParsableCommand {
             replays each segment once it is complete, and answers read-only queries to its owner over a Unix socket.
 
             Its configuration is generated. Settings of your own belong in standby.conf in the container, which need \
-            not exist; the memory it uses is standby.shared_buffers in pgarchive.toml.
+            not exist.
+
+            SETTINGS
+              standby.shared_buffers            its memory
+              standby.shared_preload_libraries  what WAL cannot be replayed without
             """,
         subcommands: [
             StandbyStatusCommand.self, StandbyPsqlCommand.self, StandbyLogCommand.self, StandbyStartCommand.self,

@@ -12,6 +12,11 @@ struct WALArchiveCommand: ParsableCommand {
 
             While it does not run, the upstream keeps all WAL for the slot: watch its disk space. 'wal' is short for \
             'wal_archive'.
+
+            SETTINGS
+              upstream_repl    the replication connection to the upstream
+              slot             the replication slot
+              wal.synchronous  true: commits upstream can wait for this archive
             """,
         subcommands: [
             WALArchiveStatusCommand.self, WALArchiveListCommand.self, WALArchiveLogCommand.self,
