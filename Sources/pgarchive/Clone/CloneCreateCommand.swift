@@ -30,8 +30,12 @@ struct CloneCreateCommand: ContainerCommand {
               pgarchive clone create 20261121-082350 test
 
             EXIT CODES
-              2 not a time   4 the target cannot be reached   5 interrupted: nothing is left   6 no such snapshot
-              7 the name is taken, or no port is free   9 WAL on the way is damaged
+              2  not a time
+              4  the target cannot be reached
+              5  interrupted: nothing is left
+              6  no such snapshot
+              7  the name is taken, or no port is free
+              9  WAL on the way is damaged
 
             SEE ALSO
               snapshot list, clone start, clone psql, clone delete

@@ -12,7 +12,8 @@ struct CloneDeleteCommand: ContainerCommand {
               pgarchive clone stop look && pgarchive clone delete look
 
             EXIT CODES
-              6 no such clone   7 it is running, or another command is at work on it
+              6  no such clone
+              7  it is running, or another command is at work on it
 
             SEE ALSO
               clone stop, clone list

@@ -14,8 +14,9 @@ struct CloneDuplicateCommand: ContainerCommand {
               pgarchive clone duplicate test test-2
 
             EXIT CODES
-              4 the source is running or recovering: stop it first   5 interrupted: nothing is left
-              7 the name is taken, or another command is at work on the source
+              4  the source is running or recovering: stop it first
+              5  interrupted: nothing is left
+              7  the name is taken, or another command is at work on the source
 
             SEE ALSO
               clone start, clone create

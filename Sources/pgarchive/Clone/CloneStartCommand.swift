@@ -15,7 +15,9 @@ struct CloneStartCommand: ContainerCommand {
               pgarchive clone start look
 
             EXIT CODES
-              1 it did not start   6 no such clone   7 it runs already, or another command is at work on it
+              1  it did not start
+              6  no such clone
+              7  it runs already, or another command is at work on it
 
             SEE ALSO
               clone psql, clone log, clone stop

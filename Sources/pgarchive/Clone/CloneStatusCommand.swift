@@ -13,7 +13,9 @@ struct CloneStatusCommand: ContainerCommand {
               pgarchive clone status look
 
             EXIT CODES
-              0 it is running   1 it is not   6 no such clone
+              0  it is running
+              1  it is not
+              6  no such clone
 
             SEE ALSO
               clone list --status, clone log

@@ -28,9 +28,11 @@ struct ContainerInitCommand: ParsableCommand {
               pgarchive container init --container prod --upstream host=db1 --pool-size 50G
 
             EXIT CODES
-              2 wrong option        4 something is missing upstream; nothing was changed
-              3 login refused       8 the upstream cannot be reached
-              7 it exists already
+              2  wrong option
+              3  login refused
+              4  something is missing upstream; nothing was changed
+              7  it exists already
+              8  the upstream cannot be reached
 
             SEE ALSO
               container status, container init-cron, snapshot create, container purge

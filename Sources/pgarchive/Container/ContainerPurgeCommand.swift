@@ -21,7 +21,8 @@ struct ContainerPurgeCommand: ParsableCommand {
               pgarchive container purge
 
             EXIT CODES
-              4 not confirmed, or needs root; nothing was removed   7 something is running
+              4  not confirmed, or needs root; nothing was removed
+              7  something is running
 
             SEE ALSO
               container stop, clone stop

@@ -19,7 +19,9 @@ struct ContainerStatusCommand: ContainerCommand {
               pgarchive container status --quiet || echo 'the archive is down'
 
             EXIT CODES
-              0 all parts run   1 a part does not run   6 no such container
+              0  all parts run
+              1  a part does not run
+              6  no such container
 
             SEE ALSO
               container dashboard, wal_archive status, standby status

@@ -19,7 +19,9 @@ struct SnapshotCreateCommand: ContainerCommand {
               pgarchive snapshot create --name before-upgrade
 
             EXIT CODES
-              4 the standby is not fit for it   5 interrupted: nothing is left   7 the name is taken
+              4  the standby is not fit for it
+              5  interrupted: nothing is left
+              7  the name is taken
 
             SEE ALSO
               snapshot list, clone create, cron expire-and-create-snapshot

@@ -18,7 +18,8 @@ struct SnapshotDeleteCommand: ContainerCommand {
               pgarchive snapshot delete '202610*' before-upgrade
 
             EXIT CODES
-              6 a pattern matches nothing   7 a clone still needs one
+              6  a pattern matches nothing
+              7  a clone still needs one
 
             SEE ALSO
               snapshot list, snapshot expire

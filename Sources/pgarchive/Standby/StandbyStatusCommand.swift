@@ -13,7 +13,8 @@ struct StandbyStatusCommand: ContainerCommand {
               pgarchive standby status
 
             EXIT CODES
-              0 it runs, even while it stands still   1 it does not run
+              0  it runs, even while it stands still
+              1  it does not run
 
             SEE ALSO
               container status, standby log

@@ -20,10 +20,13 @@ struct WALArchiveReceiveCommand: ParsableCommand {
               pgarchive wal_archive receive -D wal -S wal1 -d 'host=db1 user=repl'
 
             EXIT CODES
-              0 interrupted, or -E is reached     7 another receiver uses the directory
-              1 trouble with the disk             8 connection lost (with -n)
-              3 login refused (with -n)           9 damaged WAL came (with -n)
-              4 a gap, or WAL of another server
+              0  interrupted, or -E is reached
+              1  trouble with the disk
+              3  login refused (with -n)
+              4  WAL of another server, a wrong slot; a gap (with -n)
+              7  another receiver uses the directory
+              8  connection lost (with -n)
+              9  damaged WAL came (with -n)
 
             SEE ALSO
               wal_archive start

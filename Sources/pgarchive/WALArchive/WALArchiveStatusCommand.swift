@@ -21,7 +21,8 @@ struct WALArchiveStatusCommand: ContainerCommand {
               pgarchive wal_archive status
 
             EXIT CODES
-              0 it runs, even while it cannot reach the upstream   1 it does not run
+              0  it runs, even while it cannot reach the upstream
+              1  it does not run
 
             SEE ALSO
               container status, wal_archive log

@@ -56,6 +56,16 @@ struct HelpTests {
         }
     }
 
+    /// Lists and examples are not wrapped on the narrowest usual terminal, where they would lose their shape.
+    @Test(arguments: HelpTests.pages.map(\.name))
+    func listsFitTheTerminal(_ name: String) throws {
+        for (title, type) in try #require(Self.pages.first { $0.name == name }).commands {
+            for line in type.configuration.discussion.split(separator: "\n") where line.hasPrefix("  ") {
+                #expect(line.count < 80, "\(title): \(line)")
+            }
+        }
+    }
+
     /// What a help text shows as an example, the parser accepts.
     @Test(arguments: HelpTests.pages.map(\.name))
     func examplesParse(_ name: String) throws {
