@@ -11,7 +11,7 @@ struct PgArchive: ParsableCommand {
             A container is the archive of one PostgreSQL server, the upstream. It is a directory with the upstream's \
             WAL, received continuously through a replication slot; a standby which replays that WAL; read-only \
             snapshots of the standby; and clones: servers of their own, made from a snapshot and recovered to a \
-            moment of your choice.
+            moment of your choice. 'pgarchive status' and 'pgarchive dashboard' show how a container is doing.
 
             EXAMPLES
               pgarchive container init --container prod --upstream 'host=db1 user=postgres'

@@ -27,22 +27,30 @@ package enum Instant {
         )
     }
 
-    /// `2026-11-21 08:23:50.123 +0000`, in the local zone.
+    /// In the local zone, with it: `2026-11-21 09:23:50+01:00`; a fraction only where there is one.
+    ///
+    /// Both `date --date` and PostgreSQL read this form back.
     package static func local(_ time: PostgresTime) -> String {
-        var moment = tm()
+        if time.rawValue == Int64.max || time.rawValue == Int64.min { return time.description }
         let (seconds, micros) = split(time)
         var clock = time_t(seconds)
-        localtime_r(&clock, &moment)
-        let offset = moment.tm_gmtoff / 60
+        var moment = tm()
+        guard localtime_r(&clock, &moment) != nil else { return time.description }
+        let offset = Int(moment.tm_gmtoff) / 60
+        var decimals = ""
+        if micros > 0 {
+            decimals = String(format: ".%06d", Int(micros))
+            while decimals.hasSuffix("0") { decimals.removeLast() }
+        }
         return String(
-            format: "%04d-%02d-%02d %02d:%02d:%02d.%03d %@%02d%02d",
+            format: "%d-%02d-%02d %02d:%02d:%02d%@%@%02d:%02d",
             Int(moment.tm_year) + 1900,
             Int(moment.tm_mon) + 1,
             Int(moment.tm_mday),
             Int(moment.tm_hour),
             Int(moment.tm_min),
             Int(moment.tm_sec),
-            Int(micros / 1000),
+            decimals,
             offset < 0 ? "-" : "+",
             abs(offset) / 60,
             abs(offset) % 60

@@ -8,7 +8,8 @@ struct ClonePsqlCommand: ContainerCommand {
         abstract: "Open psql on a running clone.",
         discussion: """
             As the upstream's superuser, in the database postgres unless the arguments say otherwise. Whatever \
-            follows the name is psql's; options of pgarchive stand before it. The exit code is psql's.
+            follows the name is psql's; options of pgarchive other than --container stand before it. The exit code is \
+            psql's.
 
             Other programs connect to localhost and the port that 'clone list' shows, with the upstream's roles and \
             passwords. The owner needs none over the socket in run/ of the container, as in the last example.

@@ -58,8 +58,21 @@ struct GlobalOptions: ParsableArguments {
                 return arguments
             } else {
                 words.append(next)
+                // There is one kind of status and of dashboard only.
+                if words == ["status"] || words == ["dashboard"] { words.insert("container", at: 0) }
             }
         }
-        return words + options + rest
+        let (container, others) = words.last == "psql" ? containerOption(in: rest) : ([], Array(rest))
+        return words + options + container + others
+    }
+
+    /// Finds `--container` among psql's arguments: psql has no such option, and many write it at the end.
+    private static func containerOption(in arguments: ArraySlice<String>) -> (option: [String], others: [String]) {
+        let own = arguments.prefix { $0 != "--" }
+        guard let at = own.firstIndex(where: { $0 == "--container" || $0.hasPrefix("--container=") }) else {
+            return ([], Array(arguments))
+        }
+        let end = min(arguments.endIndex, at + (own[at] == "--container" ? 2 : 1))
+        return (Array(arguments[at..<end]), Array(arguments[..<at] + arguments[end...]))
     }
 }

@@ -1,4 +1,4 @@
-import Glibc
+import ArchiveEngine
 import WALFormat
 
 /// Sizes, durations and instants as people read them; JSON never uses these.
@@ -40,30 +40,7 @@ enum HumanText {
     /// In the local zone, with it: `2026-11-21 09:23:50+01:00`; a fraction only where there is one.
     ///
     /// Both `date --date` and PostgreSQL read this form back.
-    static func instant(_ time: PostgresTime) -> String {
-        if time.rawValue == Int64.max || time.rawValue == Int64.min { return time.description }
-        let microseconds = time.unixMicroseconds
-        var (whole, fraction) = microseconds.quotientAndRemainder(dividingBy: 1_000_000)
-        if fraction < 0 {
-            whole -= 1
-            fraction += 1_000_000
-        }
-        var seconds = time_t(whole)
-        var parts = tm()
-        guard localtime_r(&seconds, &parts) != nil else { return time.description }
-        let offset = Int(parts.tm_gmtoff)
-        let zone = "\(offset < 0 ? "-" : "+")\(twoDigits(abs(offset) / 3600)):\(twoDigits(abs(offset) / 60 % 60))"
-        var decimals = ""
-        if fraction > 0 {
-            decimals = String(fraction)
-            decimals = "." + String(repeating: "0", count: 6 - decimals.count) + decimals
-            while decimals.hasSuffix("0") { decimals.removeLast() }
-        }
-        let year = String(Int(parts.tm_year) + 1900)
-        return "\(year)-\(twoDigits(Int(parts.tm_mon) + 1))-\(twoDigits(Int(parts.tm_mday))) "
-            + "\(twoDigits(Int(parts.tm_hour))):\(twoDigits(Int(parts.tm_min))):\(twoDigits(Int(parts.tm_sec)))"
-            + decimals + zone
-    }
+    static func instant(_ time: PostgresTime) -> String { Instant.local(time) }
 
     /// The same, down to the second: for tables.
     static func instantSeconds(_ time: PostgresTime) -> String {

@@ -8,7 +8,7 @@ struct StandbyPsqlCommand: ContainerCommand {
         abstract: "Open psql on the standby: read-only, and as far as it has replayed.",
         discussion: """
             As the upstream's superuser, in the database postgres unless the arguments say otherwise. Whatever \
-            follows is psql's; options of pgarchive stand before it. The exit code is psql's.
+            follows is psql's; options of pgarchive other than --container stand before it. The exit code is psql's.
 
             EXAMPLES
               pgarchive standby psql

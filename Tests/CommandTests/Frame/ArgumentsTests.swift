@@ -9,7 +9,16 @@ struct ArgumentsTests {
         (["clone", "list"], ["clone", "list"]),
         (["--container", "prod", "clone", "list"], ["clone", "list", "--container", "prod"]),
         (["--container=prod", "clone", "-q", "list", "x"], ["clone", "list", "--container=prod", "-q", "x"]),
-        (["clone", "psql", "look", "--container", "x"], ["clone", "psql", "look", "--container", "x"]),
+        (["clone", "start", "look", "--container", "x"], ["clone", "start", "look", "--container", "x"]),
+        (
+            ["clone", "psql", "look", "-c", "a", "--container", "x"],
+            ["clone", "psql", "--container", "x", "look", "-c", "a"]
+        ),
+        (["standby", "psql", "shop", "--container=x"], ["standby", "psql", "--container=x", "shop"]),
+        (["clone", "psql", "look", "--", "--container", "x"], ["clone", "psql", "look", "--", "--container", "x"]),
+        (["status"], ["container", "status"]),
+        (["-q", "dashboard", "--container", "x"], ["container", "dashboard", "-q", "--container", "x"]),
+        (["snapshot", "status"], ["snapshot", "status"]),
         (["--version"], ["--version"]),
         (["clone", "--help"], ["clone", "--help"]),
         (["help", "clone"], ["help", "clone"]),
