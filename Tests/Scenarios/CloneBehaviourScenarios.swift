@@ -70,15 +70,20 @@ struct CloneBehaviourScenarios {
         }
     }
 
-    /// Promotion must not wait until the archive has something new.
+    /// Promotion waits neither for new WAL nor for the time that a fetch would still wait.
     @Test func promotionWithAnIdleArchiveIsQuick() throws {
         try TestArchive.with(TestArchive.Options()) { archive in
             _ = try archive.takeSnapshot()
-            try archive.pgarchive("clone", "create", "quick", "--latest")
-            let seconds = try measured { try archive.pgarchive("clone", "start", "quick") }
-            try #expect(archive.query("quick", "select pg_is_in_recovery()") == "f")
-            // Half a second on an idle machine; tests share two processors.
-            #expect(seconds < 5)
+            var best = Double.infinity
+            // The best of a few: tests share two processors.
+            for attempt in 1...4 where best >= 1 {
+                let name = "quick-\(attempt)"
+                try archive.leaveAtTarget(name)
+                try archive.waitForLongFetch(name)
+                best = min(best, try measured { try archive.pgarchive("clone", "start", name) })
+                try #expect(archive.query(name, "select pg_is_in_recovery()") == "f")
+            }
+            #expect(best < 1)
             // The standby too: its restore_command waits for the next segment, and must let go at once.
             let promotion = try measured {
                 try #expect(archive.standbySQL("select pg_promote(true, 20)") == "t")

@@ -59,11 +59,8 @@ struct CloneCommandScenarios {
                 // It asks for more ever less often: one fetch is there for two whole seconds.
                 var seen: (fetch: SeenProcess, since: Date)?
                 try eventually(within: 40, "a clone at its target waits", every: 0.05) {
-                    let fetch = ProcessTable.all().first { process in
-                        process.workingDirectory == data && process.arguments.first?.hasSuffix("pgarchive-wal") == true
-                    }
-                    guard let fetch, fetch == seen?.fetch else {
-                        seen = fetch.map { ($0, Date()) }
+                    guard let fetch = archive.fetch(of: "left"), fetch.pid == seen?.fetch.pid else {
+                        seen = archive.fetch(of: "left").map { ($0, Date()) }
                         return false
                     }
                     return Date().timeIntervalSince(seen?.since ?? Date()) > 2
@@ -92,6 +89,30 @@ struct CloneCommandScenarios {
                 #expect(!FileManager.default.fileExists(atPath: "\(archive.path)/clones/dead"), "\(next)")
             }
             try #expect(archive.pgarchive("snapshot", "list", "--quiet").lines == [names[1]])
+            try archive.switchAndReceive()
+            try archive.finish()
+        }
+    }
+
+    /// What a clone needs whose record cannot be read is unknown: nothing expires, until it is deleted by its name.
+    @Test func aCloneWithADamagedRecordCanBeDeleted() throws {
+        try TestArchive.with(TestArchive.Options()) { archive in
+            let snapshot = try archive.takeSnapshot().name
+            try archive.pgarchive("clone", "create", "spoilt", "--latest", "--start")
+            try SpoiltFile.write("{", to: "\(archive.path)/clones/spoilt/clone.json")
+            #expect(try archive.pgarchive("clone", "list").error.contains("clone 'spoilt' is not listed"))
+            for words in [["snapshot", "expire"], ["snapshot", "delete", snapshot]] {
+                let refused = try archive.pgarchive.run(words)
+                expectRefusal(refused, status: 1, mentions: "clone delete spoilt")
+            }
+            // Not under its server, all the same.
+            expectRefusal(try archive.pgarchive.run("clone", "delete", "spoilt"), status: 7, mentions: "is running")
+            let server = try #require(archive.postmaster(of: "\(archive.path)/clones/spoilt/root/data"))
+            kill(server.pid, SIGQUIT)
+            try eventually("the server has ended") { ProcessTable.process(server.pid).map { !$0.isAlive } ?? true }
+            try archive.pgarchive("clone", "delete", "spoilt")
+            #expect(!FileManager.default.fileExists(atPath: "\(archive.path)/clones/spoilt"))
+            try archive.pgarchive("snapshot", "expire")
             try archive.switchAndReceive()
             try archive.finish()
         }
@@ -162,6 +183,36 @@ struct CloneCommandScenarios {
 }
 
 extension TestArchive {
+    /// Makes a clone and kills its start when it stands at its target: what is left is a read-only server.
+    func leaveAtTarget(_ name: String) throws {
+        try pgarchive("clone", "create", name, "--latest")
+        let killed = try pgarchive.setting("PGARCHIVE_FAULT", "clone.beforePromote=exit").run("clone", "start", name)
+        guard killed.status == 86 else { throw TestFailure("not killed: \(killed)") }
+    }
+
+    /// Lets a clone at its target believe that it has been there for an hour, and waits until its fetch sits that out.
+    func waitForLongFetch(_ name: String) throws {
+        let end = "\(path)/clones/\(name)/recovery.end"
+        try eventually("it has asked for more") { FileManager.default.fileExists(atPath: end) }
+        try TestCommand("/usr/bin/touch", ["-d", "1 hour ago", end]).succeed()
+        var seen: (fetch: SeenProcess, since: Date)?
+        try eventually(within: 30, "its fetch waits", every: 0.02) {
+            guard let fetch = fetch(of: name), fetch.pid == seen?.fetch.pid else {
+                seen = fetch(of: name).map { ($0, Date()) }
+                return false
+            }
+            return Date().timeIntervalSince(seen?.since ?? Date()) > 0.5
+        }
+    }
+
+    /// The restore_command that a clone runs at this moment.
+    func fetch(of clone: String) -> SeenProcess? {
+        ProcessTable.all().first { process in
+            process.workingDirectory == "\(path)/clones/\(clone)/root/data"
+                && process.arguments.first?.hasSuffix("pgarchive-wal") == true
+        }
+    }
+
     /// Runs a command up to a fault point, and returns it stopped there.
     func halt(at place: String, passage: Int = 1, _ words: String...) throws -> TestProcess {
         try halt(at: place, passage: passage, words)

@@ -20,11 +20,13 @@ package struct CloneDelete: Sendable {
         if !isDamaged { _ = try catalog.find(name) }
         let lock = try CloneLock.take(container, name, for: "clone delete")
         defer { lock.release() }
-        guard PostgresServer.find(dataDirectory: container.paths.clone(name).tree.data) == nil else {
+        if let server = PostgresServer.find(dataDirectory: container.paths.clone(name).tree.data) {
             throw ArchiveError(
                 .conflict,
                 "clone '\(name)' is running",
-                hint: "'pgarchive clone stop \(name)' first"
+                hint: isDamaged
+                    ? "its record cannot be read; 'kill -INT \(server.pid)' stops it"
+                    : "'pgarchive clone stop \(name)' first"
             )
         }
         try unlist(name, catalog, isDamaged: isDamaged)
