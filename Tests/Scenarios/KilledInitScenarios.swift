@@ -74,6 +74,8 @@ struct KilledInitScenarios {
     @Test func theNextInitTakesAnotherSlot() throws {
         try asOwner { archive in
             try archive.dieInInit(at: "init.receiverStarted")
+            let list = try archive.pgarchive("container", "list").output
+            #expect(list.contains("its init has not ended"), "\(list)")
             try archive.pgarchive.succeed(archive.initArguments + ["--slot", "another"], deadline: 180)
             #expect(try archive.upstream.slots() == ["another"])
             try archive.usePortsOfItsOwn()

@@ -23,12 +23,16 @@ struct PurgeScenarios {
     /// Nothing begins in a container that is being removed.
     @Test func nothingStartsMeanwhile() throws {
         try asOwner { archive in
+            try archive.replayEverything()
+            let snapshot = try archive.takeSnapshot().name
+            try archive.pgarchive("clone", "create", snapshot, "one")
             try archive.pgarchive("container", "stop")
             let mark = "\(archive.directory.path)/purging"
             let purge = try archive.stopping(at: "purge.afterSlot", mark: mark)
                 .command(["container", "purge", "--force"]).start()
             try purge.awaitStop(mark: mark)
             expectRefusal(try archive.pgarchive.run("container", "run"), status: 7)
+            expectRefusal(try archive.pgarchive.run("clone", "start", "one"), status: 7)
             let receiver = try archive.pgarchive.run("wal_archive", "receive", "--container", archive.path)
             #expect(receiver.status == 7, "\(receiver)")
             expectRefusal(try archive.pgarchive.run("container", "purge", "--force"), status: 7, mentions: "purge")

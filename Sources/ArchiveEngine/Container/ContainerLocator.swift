@@ -75,8 +75,10 @@ package struct ContainerLocator: Sendable {
         var entries: [String: Entry] = [:]
         for name in (try? FileTree.list(home)) ?? [] where name != "pools" && Name.fault(name) == nil {
             let root = "\(home)/\(name)"
-            if FileTree.exists(ContainerPaths(root: root).identity) {
-                entries[name] = Entry(name: name, root: root, problem: nil)
+            let paths = ContainerPaths(root: root)
+            let isUnfinished = FileTree.exists(paths.initMark)
+            if isUnfinished || FileTree.exists(paths.identity) {
+                entries[name] = Entry(name: name, root: root, problem: isUnfinished ? "its init has not ended" : nil)
             }
         }
         for file in (try? FileTree.list("\(home)/pools")) ?? [] where file.hasSuffix(".json") {

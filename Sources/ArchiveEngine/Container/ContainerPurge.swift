@@ -134,8 +134,12 @@ package struct ContainerPurge: Sendable {
                 let lock = try HeldLock.acquire(paths.initLock, wait: 0.5, description: Self.work)
                 return [lock] + (try HalfMadeContainer(paths: paths).end(for: Self.work))
             }
-            let locks = try ContainerClosure.close(paths, for: Self.work)
-            try Self.requireNone(servers(clones: (try? FileTree.list(paths.clones)) ?? []))
+            var locks = try ContainerClosure.close(paths, for: Self.work)
+            let clones = (try? FileTree.list(paths.clones)) ?? []
+            if !locks.isEmpty {
+                locks += try clones.map { try HeldLock.acquire(paths.cloneLock($0), wait: 0.5, description: Self.work) }
+            }
+            try Self.requireNone(servers(clones: clones))
             return locks
         } catch let conflict as LockConflict {
             try Self.requireNone([conflict.holder?.description ?? conflict.path])
