@@ -57,7 +57,7 @@ struct CloneConfiguration {
         host all all ::1/128 scram-sha-256
         """ + "\n"
 
-    func launch(_ stage: CloneStage) throws -> ServerLaunch {
+    func launch(_ stage: CloneStage, walIsChecked: Bool) throws -> ServerLaunch {
         var settings = ServerSettings.isolation(major: container.identity.major)
         settings += ServerSettings.logging(directory: paths.log)
         // Also for crash recovery after a promotion, which reads the upstream's WAL once more.
@@ -71,7 +71,7 @@ struct CloneConfiguration {
         if stage == .recovering {
             settings += [
                 ("hot_standby", "on"),
-                ("restore_command", try restoreCommand()),
+                ("restore_command", try restoreCommand(walIsChecked: walIsChecked)),
                 ("recovery_target_timeline", String(record.path.target.rawValue)),
                 ("recovery_prefetch", "off"),
                 ("wal_retrieve_retry_interval", "20ms"),
@@ -109,16 +109,19 @@ struct CloneConfiguration {
         return [(name, String(held))]
     }
 
-    private func restoreCommand() throws -> String {
-        ShellWord.restoreCommand([
-            try ThisProgram.walHelper(), "fetch",
-            "--archive", container.paths.walArchive,
-            "--segment-size", String(container.segmentSize.bytes),
-            "--system-identifier", String(container.identity.systemIdentifier),
-            "--path", record.path.description,
-            "--until", record.stop.description,
-            "--end-file", endFile,
-        ])
+    private func restoreCommand(walIsChecked: Bool) throws -> String {
+        let checked = walIsChecked ? ["--checked"] : []
+        return ShellWord.restoreCommand(
+            [
+                try ThisProgram.walHelper(), "fetch",
+                "--archive", container.paths.walArchive,
+                "--segment-size", String(container.segmentSize.bytes),
+                "--system-identifier", String(container.identity.systemIdentifier),
+                "--path", record.path.description,
+                "--until", record.stop.description,
+                "--end-file", endFile,
+            ] + checked
+        )
     }
 
     /// Made by fetch when the clone asks for WAL beyond its target.

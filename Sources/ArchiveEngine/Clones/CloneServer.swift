@@ -8,10 +8,13 @@ import WALStore
 package struct CloneServer: Sendable {
     let container: Container
     package let record: CloneRecord
+    private let walIsChecked: Bool
 
-    package init(_ container: Container, _ record: CloneRecord) {
+    /// - Parameter walIsChecked: all WAL up to the clone's target has just been read, when the target was looked up.
+    package init(_ container: Container, _ record: CloneRecord, walIsChecked: Bool = false) {
         self.container = container
         self.record = record
+        self.walIsChecked = walIsChecked
     }
 
     private var paths: ClonePaths { container.paths.clone(record.name) }
@@ -74,7 +77,8 @@ package struct CloneServer: Sendable {
     ) throws -> Result {
         let lock = try CloneLock.take(container, record.name, for: work, waitSeconds: waitSeconds)
         defer { lock.release() }
-        return try body(CloneServer(container, try CloneCatalog(container).find(record.name)))
+        let current = try CloneCatalog(container).find(record.name)
+        return try body(CloneServer(container, current, walIsChecked: walIsChecked && current.stop == record.stop))
     }
 
     // MARK: - Up
@@ -103,7 +107,7 @@ package struct CloneServer: Sendable {
         var attemptsLeft = 5
         while true {
             attemptsLeft -= 1
-            let current = CloneServer(container, try withFreePort(progress))
+            let current = CloneServer(container, try withFreePort(progress), walIsChecked: walIsChecked)
             do {
                 return try current.launch(stage, progress, interruption)
             } catch let error as ArchiveError
@@ -130,7 +134,7 @@ package struct CloneServer: Sendable {
         let configuration = CloneConfiguration(container: container, record: record)
         try FileTree.removeFile(configuration.endFile)
         try FaultPoint.pass("clone.beforeLaunch")
-        let server = try PostgresServer.start(try configuration.launch(stage))
+        let server = try PostgresServer.start(try configuration.launch(stage, walIsChecked: walIsChecked))
         return try complete(server, stage, progress, interruption)
     }
 

@@ -99,7 +99,13 @@ struct CloneCreateCommand: ContainerCommand {
         }
         let result =
             start
-            ? try CloneResult.started(record, in: container, global: global, interruption: interruption)
+            ? try CloneResult.started(
+                record,
+                in: container,
+                walIsChecked: true,
+                global: global,
+                interruption: interruption
+            )
             : CloneResult(clone: record)
         try render.done(result, result.sentence(verb: "created"))
     }
@@ -114,11 +120,13 @@ struct CloneResult: Encodable {
     static func started(
         _ record: CloneRecord,
         in container: Container,
+        walIsChecked: Bool = false,
         global: GlobalOptions,
         interruption: Interruption
     ) throws -> CloneResult {
         let started = try global.withProgress { progress in
-            try CloneServer(container, record).start(progress: progress, interruption: interruption)
+            try CloneServer(container, record, walIsChecked: walIsChecked)
+                .start(progress: progress, interruption: interruption)
         }
         return CloneResult(clone: try CloneCatalog(container).find(record.name), started: started)
     }
