@@ -46,4 +46,17 @@ struct WaterlineTests {
         )
         #expect(bad.violations.count == 2)
     }
+
+    @Test("behind an upstream that has not been heard, nobody knows how far one is")
+    func unknownUpstream() {
+        let line = Waterline(
+            upstream: Self.station("upstream", nil),
+            received: Self.station("received", 900),
+            durable: Self.station("durable", 800),
+            replayed: Self.station("replayed", 700),
+            snapshot: Self.station("snapshot", 100)
+        )
+        #expect(line.stations.allSatisfy { $0.lagBytes == nil })
+        #expect(line.violations.isEmpty)
+    }
 }

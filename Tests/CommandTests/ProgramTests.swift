@@ -46,6 +46,9 @@ struct ProgramTests {
         (["clone"], Int32(2)), (["nonsense"], 2), (["clone", "lst"], 2), (["clone", "list", "--bogus"], 2),
         (["clone", "list"], 6), (["container", "status", "--container", "x"], 6), (["container", "init"], 2),
         (["container", "init", "--container", "x", "--pool-size", "big"], 2),
+        (["container", "init", "--container", "x", "--pool-size", "1M"], 2), (["help", "clone", "nosuch"], 2),
+        (["container", "list", "--container", "x"], 2), (["clone", "stop", "a", "-t", "0"], 2),
+        (["wal_archive", "receive", "-D", "/tmp/x", "-d", "host=x", "--container", "x"], 2),
         (["cron", "compress-wal-archive", "0"], 2), (["container", "purge", "--container", "/tmp"], 6),
         (["wal_archive", "receive", "-D", "/tmp/x"], 2), (["wal_archive", "receive", "-S", "x"], 2),
         (["clone", "stop", "a", "--all"], 2), (["clone", "list", "-q", "-v"], 2), (["--container"], 2),
@@ -96,5 +99,23 @@ struct ProgramTests {
         #expect(result.output.contains("complete -"), "\(result)")
         #expect(result.output.contains("start") && result.output.contains("stop"), "\(result)")
         #expect(result.output.contains("status"), "\(result)")
+    }
+
+    @Test(arguments: [
+        ("sys", ["system"]), ("da", ["dashboard"]), ("system st", ["start", "stop", "status"]), ("wal re", ["receive"]),
+        ("help clo", ["clone"]), ("help clone du", ["duplicate"]), ("help system dash", ["dashboard"]),
+        ("status --q", ["--quiet"]), ("dashboard --li", ["--lines"]),
+    ])
+    func bashCompletesOtherWords(_ words: String, _ expected: [String]) throws {
+        let result = try shell(
+            """
+            eval "$(pgarchive bash-completion)"
+            COMP_WORDS=(pgarchive \(words)) COMP_LINE='pgarchive \(words)'
+            COMP_CWORD=$((${#COMP_WORDS[@]} - 1)) COMP_POINT=${#COMP_LINE}
+            _pgarchive_other_words pgarchive "${COMP_WORDS[COMP_CWORD]}" "${COMP_WORDS[COMP_CWORD - 1]}"
+            echo "${COMPREPLY[@]}"
+            """
+        )
+        #expect(Set(result.text.split(separator: " ").map(String.init)) == Set(expected), "\(result)")
     }
 }

@@ -51,6 +51,27 @@ package struct CloneCatalog: Sendable {
         try listed().filter { record in pattern.map { Glob.matches($0, record.name) } ?? true }
     }
 
+    /// The names that exact names and patterns mean, each once; a pattern that matches none is an error.
+    package func names(matching words: [String]) throws -> [String] {
+        let contents = try contents()
+        // Also what a delete can still clear away: half-made ones, and those whose record cannot be read.
+        let known = contents.records.map(\.name) + contents.damaged.map(\.name) + contents.recordless
+        var names: [String] = []
+        for word in words {
+            if !Glob.isPattern(word), !known.contains(word) { _ = try find(word) }
+            let found = Glob.isPattern(word) ? try matching(word).map(\.name) : [word]
+            if found.isEmpty {
+                throw ArchiveError(
+                    .notFound,
+                    "no clone matches '\(word)'",
+                    hint: "'pgarchive clone list' shows what is there"
+                )
+            }
+            names += found.filter { !names.contains($0) }
+        }
+        return names
+    }
+
     func save(_ record: CloneRecord) throws {
         try JSONFile.replace(container.paths.clone(record.name).record, with: record)
     }

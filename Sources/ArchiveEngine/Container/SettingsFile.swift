@@ -99,7 +99,7 @@ package enum SettingsFile {
             ArchiveError(
                 .usage,
                 "\(path): \(name) must be \(wanted)",
-                hint: "correct it there; docs/settings.md lists every key with its default"
+                hint: "correct it there; docs/settings.md in share/doc/pgarchive lists all keys"
             )
         }
         switch slot {

@@ -10,7 +10,7 @@ package enum ErrorTranslation {
         switch error {
         case let error as ArchiveError: error
         case let error as LinkError: link(error)
-        case let error as SystemError: system(error)
+        case let error as SystemError: ArchiveError(.failed, "\(error)")
         case let error as LockConflict: ArchiveError(.conflict, "\(error)", hint: "try again when it has ended")
         case let error as ToolFailure: ArchiveError(.failed, "\(error)")
         case let error as StoreError:
@@ -29,17 +29,5 @@ package enum ErrorTranslation {
         case .server, .protocolViolation, .local: code = .failed
         }
         return ArchiveError(code, error.description, hint: error.hint, details: error.log)
-    }
-
-    private static func system(_ error: SystemError) -> ArchiveError {
-        if error.isFull {
-            return ArchiveError(
-                .failed,
-                "\(error)",
-                hint:
-                    "free some space with 'pgarchive snapshot expire', 'clone delete' or 'cron compress-wal-archive'"
-            )
-        }
-        return ArchiveError(.failed, "\(error)")
     }
 }

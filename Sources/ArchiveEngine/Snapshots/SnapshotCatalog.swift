@@ -45,6 +45,13 @@ package struct SnapshotCatalog: Sendable {
         var names: Set<String> = []
         for pattern in patterns {
             let found = all.filter { Glob.matches(pattern, $0.name) }
+            if found.isEmpty, Glob.isPattern(pattern) {
+                throw ArchiveError(
+                    .notFound,
+                    "no snapshot matches '\(pattern)'",
+                    hint: "'pgarchive snapshot list' shows what is there"
+                )
+            }
             if found.isEmpty { _ = try find(pattern) }
             names.formUnion(found.map(\.name))
         }

@@ -1,5 +1,8 @@
 /// Simple patterns as a shell has them for names: `*`, `?`, `[abc]`, `[a-z]`, `[!a]`.
 package enum Glob {
+    /// Whether it is more than a name.
+    package static func isPattern(_ text: String) -> Bool { text.contains { "*?[".contains($0) } }
+
     package static func matches(_ pattern: String, _ name: String) -> Bool {
         matches(Array(pattern.unicodeScalars)[...], Array(name.unicodeScalars)[...])
     }

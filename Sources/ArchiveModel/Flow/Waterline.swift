@@ -10,7 +10,7 @@ package struct Waterline: Codable, Hashable, Sendable {
         package var timeline: TimelineID?
         /// The newest moment known to be included.
         package var time: PostgresTime?
-        /// Bytes behind the upstream's end, where both are known.
+        /// Bytes behind the upstream's end; nil while either is unknown.
         package var lagBytes: UInt64?
         /// Why it stands still; nil while it moves or has nothing to do.
         package var reason: String?
@@ -36,7 +36,8 @@ package struct Waterline: Codable, Hashable, Sendable {
 
     package init(upstream: Station, received: Station, durable: Station, replayed: Station, snapshot: Station) {
         var stations = [upstream, received, durable, replayed, snapshot]
-        let end = stations.compactMap(\.position).max()
+        // What is here says nothing of how far an upstream is that has not been heard.
+        let end = upstream.position == nil ? nil : stations.compactMap(\.position).max()
         for index in stations.indices {
             if let position = stations[index].position, let end {
                 stations[index].lagBytes = end.bytes(since: position)

@@ -116,7 +116,8 @@ struct PreflightChecks {
         guard let role = roles[replicationUser] else {
             return .refusal(
                 "the role '\(replicationUser)' of the replication connection does not exist",
-                fix: "CREATE ROLE \(name) LOGIN REPLICATION PASSWORD '...';",
+                fix: "CREATE ROLE \(name) LOGIN REPLICATION PASSWORD '...';\n"
+                    + "or name another role with --upstream-repl",
                 kind: .authentication
             )
         }

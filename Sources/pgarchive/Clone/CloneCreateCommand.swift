@@ -75,6 +75,9 @@ struct CloneCreateCommand: ContainerCommand {
     func run(in container: Container) throws {
         let request = try request()
         try Name.check(request.name, what: "clone")
+        if let hint = request.swapped(among: try SnapshotCatalog(container).all().map(\.name)) {
+            throw ArchiveError(.notFound, "there is no snapshot '\(request.snapshot ?? "")'", hint: hint)
+        }
         let target = try request.resolvedTarget()
         if case .time(let time) = target { render.remark("target time: \(HumanText.instant(time))") }
         let plan = try global.withProgress { progress in

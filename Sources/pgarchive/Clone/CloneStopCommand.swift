@@ -31,13 +31,13 @@ struct CloneStopCommand: ContainerCommand {
         name: [.customShort("t"), .long],
         help: ArgumentHelp("How many seconds to wait for each.", valueName: "seconds")
     )
-    var timeout: Double = 60
+    var timeout = 60
 
     @OptionGroup var global: GlobalOptions
 
     func validate() throws {
         if all == (name != nil) { throw ValidationError("give either a clone's name or --all") }
-        if timeout <= 0 || timeout > 86_400 { throw ValidationError("--timeout is 1 to 86400 seconds") }
+        guard (1...86_400).contains(timeout) else { throw ValidationError("--timeout is 1 to 86400 seconds") }
     }
 
     func run(in container: Container) throws {
@@ -48,7 +48,9 @@ struct CloneStopCommand: ContainerCommand {
         for record in records {
             do {
                 let server = CloneServer(container, record)
-                if try server.stop(mode: stop.engineMode(), timeoutSeconds: timeout) { stopped.append(record.name) }
+                if try server.stop(mode: stop.engineMode(), timeoutSeconds: Double(timeout)) {
+                    stopped.append(record.name)
+                }
             } catch let error as ArchiveError where all {
                 // One clone that does not stop is no reason to leave the others running.
                 failures.append(error)

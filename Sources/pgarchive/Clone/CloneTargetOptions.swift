@@ -106,6 +106,12 @@ struct CloneRequest: Equatable {
         }
     }
 
+    /// What to say when the name is a snapshot's and the snapshot is none.
+    func swapped(among snapshots: [String]) -> String? {
+        guard let snapshot, !snapshots.contains(snapshot), snapshots.contains(name) else { return nil }
+        return "the snapshot comes first: 'pgarchive clone create \(name) \(snapshot)'"
+    }
+
     /// The target with its time read.
     func resolvedTarget() throws -> Target {
         switch wanted {

@@ -77,8 +77,13 @@ struct ContainerInitCommand: ParsableCommand {
     @OptionGroup var global: GlobalOptions
 
     func validate() throws {
-        if let poolSize, ByteSize.parse(poolSize) == nil {
-            throw ValidationError("'\(poolSize)' is not a size; one looks like 20G")
+        if let poolSize {
+            guard let bytes = ByteSize.parse(poolSize) else {
+                throw ValidationError("'\(poolSize)' is not a size; one looks like 20G")
+            }
+            guard bytes >= LoopPool.minimumBytes else {
+                throw ValidationError("--pool-size is at least \(LoopPool.minimumBytes >> 20)M: btrfs needs that much")
+            }
         }
         if poolSize != nil, let driver, driver != .btrfs {
             throw ValidationError("a pool is btrfs: leave --driver out")

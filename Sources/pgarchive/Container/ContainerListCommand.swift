@@ -9,7 +9,7 @@ struct ContainerListCommand: ParsableCommand {
         discussion: """
             Those in $PGARCHIVE_HOME (default: /var/lib/pgarchive), those elsewhere that are linked there, as \
             'container init' does, and those whose pool is not mounted. STATE 'running' means that the supervisor \
-            runs; 'container status' tells the rest. --container makes no difference here.
+            runs; 'container status' tells the rest.
 
             EXAMPLES
               pgarchive container list
@@ -19,7 +19,7 @@ struct ContainerListCommand: ParsableCommand {
             """
     )
 
-    @OptionGroup var global: GlobalOptions
+    @OptionGroup var options: OutputOptions
 
     /// A container as it is listed.
     struct Row: Encodable {
@@ -33,14 +33,15 @@ struct ContainerListCommand: ParsableCommand {
     }
 
     func run() throws {
-        let rows = try global.locator.list().map(row)
-        try global.render.list(rows, name: \.name) { palette in
+        let locator = ContainerLocator(environment: Handover.environment)
+        let rows = try locator.list().map(row)
+        try options.render.list(rows, name: \.name) { palette in
             var table = TableText(
                 [
                     ("NAME", .left), ("STATE", .left), ("POSTGRESQL", .right), ("DRIVER", .left), ("OWNER", .left),
                     ("DIRECTORY", .left),
                 ],
-                whenEmpty: "no containers in \(global.locator.home)"
+                whenEmpty: "no containers in \(locator.home)"
             )
             for row in rows {
                 let state: TableText.Cell =

@@ -9,8 +9,8 @@ struct ContainerStartCommand: ParsableCommand {
         abstract: "Start the wal_archive and standby processes, and keep them running.",
         discussion: """
             Starts a supervisor in the background, which starts both, and starts them again when they die. Returns \
-            when the standby answers queries and the receiver has tried to connect ('container status' shows whether \
-            the upstream has answered), or with exit code 1 and the reason when one does not start; it goes on being \
+            when the standby answers queries and the receiver has tried to connect, and says whether the upstream has \
+            answered; or with exit code 1 and the reason when one does not start; it goes on being \
             tried. What runs already is left alone. Clones are not started.
 
             Run as root, it mounts the container's pool first, as is needed after a reboot. Under systemd use \
@@ -31,7 +31,7 @@ struct ContainerStartCommand: ParsableCommand {
         let container = try global.locator.open(global.selector)
         try Privileges.becomeOwner(of: container)
         let reply = try SupervisorStart(container).start(parts: Part.allCases)
-        try PartCommands.show(reply, Part.allCases, global.render)
+        try PartCommands.showStarted(reply, Part.allCases, in: container, global.render)
     }
 }
 

@@ -6,20 +6,21 @@ import ArgumentParser
 /// ArgumentParser would call a mistyped verb an unexpected argument; here it becomes a suggestion.
 enum CommandTree {
     static func check(_ arguments: [String]) throws {
+        let isHelp = arguments.first == "help"
         var command: any ParsableCommand.Type = PgArchive.self
         var path = ["pgarchive"]
-        for word in arguments {
+        for word in isHelp ? arguments.dropFirst() : arguments[...] {
             let children = command.configuration.subcommands
-            guard !children.isEmpty, !word.hasPrefix("-"), !(path.count == 1 && word == "help") else { return }
+            guard !children.isEmpty, !word.hasPrefix("-") else { return }
             guard let child = children.first(where: { names($0).contains(word) }) else {
-                throw unknown(word, path, children)
+                throw unknown(word, path, children, isHelp: isHelp)
             }
             command = child
             path.append(word)
         }
         // A noun alone is no command; the program's name alone asks for help.
         let children = command.configuration.subcommands
-        if !children.isEmpty, path.count > 1 {
+        if !children.isEmpty, path.count > 1, !isHelp {
             throw ArchiveError(
                 .usage,
                 "'\(path.joined(separator: " "))' needs a verb: \(visible(children).joined(separator: ", "))",
@@ -36,15 +37,19 @@ enum CommandTree {
         commands.filter { $0.configuration.shouldDisplay }.map { $0._commandName }
     }
 
-    private static func unknown(_ word: String, _ path: [String], _ children: [any ParsableCommand.Type])
-        -> ArchiveError
-    {
+    private static func unknown(
+        _ word: String,
+        _ path: [String],
+        _ children: [any ParsableCommand.Type],
+        isHelp: Bool
+    ) -> ArchiveError {
+        let asked = isHelp ? "pgarchive help\(path.dropFirst().map { " \($0)" }.joined())" : path.joined(separator: " ")
         let prefix = path.joined(separator: " ")
         let nearest = Spelling.nearest(to: word, among: children.flatMap(names))
         return ArchiveError(
             .usage,
             "there is no command '\(prefix) \(word)'",
-            hint: nearest.map { "did you mean '\(prefix) \($0)'?" }
+            hint: nearest.map { "did you mean '\(asked) \($0)'?" }
                 ?? "there is: \(visible(children).joined(separator: ", ")); see '\(prefix) --help'"
         )
     }

@@ -18,11 +18,6 @@ enum Completions {
 
     /// The container that the words typed so far mean.
     private static func container(_ words: [String]) -> Container? {
-        var selector = Terminal.environment("PGARCHIVE")
-        for (index, word) in words.enumerated() {
-            if word == "--container", index + 1 < words.count { selector = words[index + 1] }
-            if word.hasPrefix("--container=") { selector = String(word.dropFirst("--container=".count)) }
-        }
-        return try? ContainerLocator(environment: Handover.environment).open(selector)
+        try? ContainerLocator(environment: Handover.environment).open(GlobalOptions.selector(in: words))
     }
 }

@@ -1,4 +1,5 @@
 import ArchiveEngine
+import ArchiveModel
 import ArgumentParser
 
 /// A command on one container: it parses, calls the engine, and renders; it decides nothing.
@@ -13,6 +14,11 @@ extension ContainerCommand {
     func run() throws {
         let container = try global.locator.open(global.selector)
         try Privileges.becomeOwner(of: container)
+        let begin = monotonicSeconds()
+        render.verbose(
+            "container '\(container.name)' in \(container.paths.root), as user '\(container.identity.owner)'"
+        )
+        defer { render.verbose("took \(HumanText.elapsed(seconds: monotonicSeconds() - begin))") }
         try run(in: container)
     }
 
@@ -24,7 +30,7 @@ extension GlobalOptions {
 
     /// Does long work and shows where it is.
     func withProgress<Result>(_ work: (Progress) throws -> Result) throws -> Result {
-        let line = ProgressLine(isQuiet: quiet)
+        let line = ProgressLine(isQuiet: quiet, isVerbose: verbose)
         defer { line.end() }
         return try work(
             Progress { event in

@@ -1,6 +1,7 @@
 import ArchiveEngine
 import ArchiveModel
 import ArgumentParser
+import Platform
 
 /// What a user is told when a command fails: `error: what`, further lines, `hint: what to do`.
 struct Failure {
@@ -9,12 +10,13 @@ struct Failure {
     let hint: String?
     let exitCode: Int32
 
-    init(_ error: any Error) {
-        guard let error = ErrorTranslation.archiveError(error) else {
-            self.init(usage: error)
+    init(_ thrown: any Error) {
+        guard let error = ErrorTranslation.archiveError(thrown) else {
+            self.init(usage: thrown)
             return
         }
-        self.init(what: error.what, details: error.details, hint: error.hint, code: error.code)
+        let hint = error.hint ?? (thrown as? SystemError).flatMap(SystemHint.text)
+        self.init(what: error.what, details: error.details, hint: hint, code: error.code)
     }
 
     private init(what: String, details: [String] = [], hint: String? = nil, code: ErrorCode) {
@@ -30,13 +32,15 @@ struct Failure {
         let isUsage = PgArchive.exitCode(for: error) == .validationFailure
         let text = PgArchive.fullMessage(for: error, columns: 4096)
         let lines = text.split(separator: "\n").map(String.init)
-        let usage = lines.first { $0.hasPrefix("Usage: ") }
+        // One line, or as many as a command has forms.
+        let usage = lines.drop { !$0.hasPrefix("Usage: ") }.prefix { !$0.hasPrefix("  See '") }
+            .map { $0.replacing("Usage: ", with: "").trimmed }
         let help = lines.first { $0.hasPrefix("  See '") }
         self.init(
             what: Self.lowerFirst(PgArchive.message(for: error)),
             details: isUsage
-                ? [usage.map { "usage: " + GlobalOptions.shortened(usage: String($0.dropFirst("Usage: ".count))) }]
-                    .compactMap { $0 } : [],
+                ? usage.enumerated().map { ($0 == 0 ? "usage: " : "       ") + GlobalOptions.shortened(usage: $1) }
+                : [],
             hint: help.map { "see " + $0.dropFirst("  See ".count).replacing(" for more information.", with: "") },
             code: isUsage ? .usage : .failed
         )
@@ -59,7 +63,17 @@ struct Failure {
         let palette = Palette(descriptor: 2)
         var lines = [palette.red("error:") + " " + what]
         lines += details.map { "  \($0)" }
-        if let hint { lines.append(palette.bold("hint:") + " " + hint) }
+        if let hint { lines.append(palette.bold("hint:") + " " + CommandHint.complete(hint)) }
         StandardError.write(lines.joined(separator: "\n") + "\n")
+    }
+}
+
+extension String {
+    /// Without the blanks around it.
+    fileprivate var trimmed: String {
+        var text = self[...]
+        while text.first?.isWhitespace == true { text.removeFirst() }
+        while text.last?.isWhitespace == true { text.removeLast() }
+        return String(text)
     }
 }

@@ -1,6 +1,27 @@
 import ArgumentParser
 
-/// What every command understands.
+/// How results are shown.
+struct OutputOptions: ParsableArguments {
+    @Option(help: ArgumentHelp("How results are printed.", valueName: "format"))
+    var output: OutputFormat = .table
+
+    @Flag(name: [.short, .long], help: "Print less: of lists only the names; no progress, no remarks.")
+    var quiet = false
+
+    @Flag(
+        name: [.short, .long],
+        help: "Print more: which container is meant, how long each step took, what a cron job logs."
+    )
+    var verbose = false
+
+    func validate() throws {
+        if quiet && verbose { throw ValidationError("--quiet and --verbose exclude each other") }
+    }
+
+    var render: Render { Render(format: output, isQuiet: quiet, isVerbose: verbose) }
+}
+
+/// What every command on a container understands.
 struct GlobalOptions: ParsableArguments {
     @Option(
         help: ArgumentHelp(
@@ -11,37 +32,54 @@ struct GlobalOptions: ParsableArguments {
     )
     var container: String?
 
-    @Option(help: ArgumentHelp("How results are printed.", valueName: "format"))
-    var output: OutputFormat = .table
+    @OptionGroup var outputOptions: OutputOptions
 
-    @Flag(name: [.short, .long], help: "Print less: of lists only the names; no progress, no remarks.")
-    var quiet = false
-
-    @Flag(name: [.short, .long], help: "Print more: what a cron job writes to its log.")
-    var verbose = false
-
-    func validate() throws {
-        if quiet && verbose { throw ValidationError("--quiet and --verbose exclude each other") }
-    }
-
-    var render: Render { Render(format: output, isQuiet: quiet, isVerbose: verbose) }
+    var output: OutputFormat { outputOptions.output }
+    var quiet: Bool { outputOptions.quiet }
+    var verbose: Bool { outputOptions.verbose }
+    var render: Render { outputOptions.render }
 
     /// What the user calls the container; nil means the only one there is.
-    var selector: String? {
-        if let container { return container }
+    var selector: String? { container ?? Self.environmentSelector }
+
+    private static var environmentSelector: String? {
         let given = Terminal.environment("PGARCHIVE") ?? ""
         return given.isEmpty ? nil : given
+    }
+
+    /// The same from words that are not parsed: of a completion, or of a command line that was refused.
+    static func selector(in words: [String]) -> String? {
+        let own = words.prefix { $0 != "--" }
+        for (index, word) in own.enumerated() {
+            if word == "--container", index + 1 < own.count { return own[index + 1] }
+            if word.hasPrefix("--container=") { return String(word.dropFirst("--container=".count)) }
+        }
+        return environmentSelector
     }
 
     /// Takes the options that every command has out of a usage line, where they hide what matters.
     static func shortened(usage: String) -> String {
         usage.replacing(" [--container <name|dir>] [--output <format>] [--quiet] [--verbose]", with: " [<options>]")
+            .replacing(" [--output <format>] [--quiet] [--verbose]", with: " [<options>]")
+    }
+
+    /// Puts USAGE directly behind the abstract: it should not have to be looked for below a long text.
+    static func usageFirst(_ help: String) -> String {
+        guard let abstractEnd = help.firstRange(of: "\n\n"), let usage = help.firstRange(of: "\n\nUSAGE: "),
+            abstractEnd.lowerBound < usage.lowerBound
+        else { return help }
+        let end = help[usage.upperBound...].firstRange(of: "\n\n")?.lowerBound ?? help.endIndex
+        return String(help[..<abstractEnd.lowerBound]) + help[usage.lowerBound..<end]
+            + help[abstractEnd.lowerBound..<usage.lowerBound] + help[end...]
     }
 
     /// Global options before the verb are moved behind it, where they are declared.
     ///
     /// `pgarchive --container prod clone list` is what many type first.
     static func moved(behindVerb arguments: [String]) -> [String] {
+        if arguments.first == "help", arguments.count > 1 {
+            return ["help"] + moved(behindVerb: Array(arguments.dropFirst()))
+        }
         var options: [String] = []
         var words: [String] = []
         var rest = arguments[...]

@@ -6,7 +6,7 @@ import ArgumentParser
 enum PartCommands {
     static func start(_ part: Part, in container: Container, _ render: Render) throws {
         let reply = try SupervisorStart(container).start(parts: [part])
-        try show(reply, [part], render)
+        try showStarted(reply, [part], in: container, render)
     }
 
     static func stop(_ part: Part, mode: StopOptions.Mode, in container: Container, _ render: Render) throws {
@@ -16,7 +16,7 @@ enum PartCommands {
 
     static func restart(_ part: Part, mode: StopOptions.Mode, in container: Container, _ render: Render) throws {
         let reply = try PartControl(container).restart(parts: [part], mode: mode.rawValue)
-        try show(reply, [part], render)
+        try showStarted(reply, [part], in: container, render)
     }
 
     /// What a supervisor answered, as one line a part.
@@ -24,12 +24,35 @@ enum PartCommands {
         let states = reply.parts.filter { parts.contains($0.part) }
         try render.done(
             states,
-            states.map { state in
-                "\(state.part.rawValue): \(state.phase.rawValue)"
-                    + (state.processID.map { ", process \($0)" } ?? "")
-                    + (state.reason.map { ", \($0)" } ?? "")
+            states.map { line($0.part, $0.phase.rawValue, $0.processID, $0.reason) }.joined(separator: "\n")
+        )
+    }
+
+    /// What runs now, in the words of status: a receiver that only tries to connect says so, and why.
+    static func showStarted(_ reply: ControlReply, _ parts: [Part], in container: Container, _ render: Render) throws {
+        let reports = try StatusReport.gather(container).parts
+        let started = reply.parts.filter { parts.contains($0.part) }.map { state in
+            (state: state, report: reports.first { $0.name == state.part.rawValue })
+        }
+        try render.done(
+            started.map { state, report in
+                var state = state
+                state.reason = state.reason ?? report?.reason
+                return state
+            },
+            started.map { state, report in
+                line(
+                    state.part,
+                    report?.state ?? state.phase.rawValue,
+                    report?.processID ?? state.processID,
+                    report?.reason ?? state.reason
+                )
             }.joined(separator: "\n")
         )
+    }
+
+    private static func line(_ part: Part, _ state: String, _ processID: Int32?, _ reason: String?) -> String {
+        "\(part.rawValue): \(state)" + (processID.map { ", process \($0)" } ?? "") + (reason.map { ", \($0)" } ?? "")
     }
 
     /// One part of the container's status; exit 1 when it is not running.

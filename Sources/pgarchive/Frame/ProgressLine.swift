@@ -17,11 +17,14 @@ final class ProgressLine: Sendable {
 
     private let isOn: Bool
     private let isTerminal: Bool
+    /// Every step's time is shown.
+    private let isVerbose: Bool
     private let palette = Palette(descriptor: STDERR_FILENO)
     private let state = Mutex(State())
 
-    init(isQuiet: Bool) {
+    init(isQuiet: Bool, isVerbose: Bool = false) {
         self.isOn = !isQuiet
+        self.isVerbose = isVerbose
         self.isTerminal = Terminal.isTerminal(STDERR_FILENO) && Terminal.environment("TERM") != "dumb"
     }
 
@@ -29,7 +32,7 @@ final class ProgressLine: Sendable {
     func step(_ text: String) {
         guard isOn else { return }
         state.withLock { state in
-            finishLine(&state)
+            finishStep(&state)
             state = State(step: text, stepStarted: monotonicSeconds())
             if isTerminal {
                 draw("\(text) …", &state)
@@ -70,13 +73,20 @@ final class ProgressLine: Sendable {
     /// Leaves the terminal's last line as it should stay.
     func end() {
         guard isOn else { return }
-        state.withLock { finishLine(&$0) }
+        state.withLock { finishStep(&$0) }
+    }
+
+    private func finishStep(_ state: inout State) {
+        finishLine(&state)
+        guard isVerbose, !isTerminal, !state.step.isEmpty else { return }
+        let seconds = monotonicSeconds() - state.stepStarted
+        StandardError.write("\(state.step): took \(HumanText.elapsed(seconds: seconds))\n")
     }
 
     private func finishLine(_ state: inout State) {
         guard state.isDrawn else { return }
         let seconds = monotonicSeconds() - state.stepStarted
-        let time = seconds >= 1 ? palette.dim(" (\(HumanText.elapsed(seconds: seconds)))") : ""
+        let time = seconds >= 1 || isVerbose ? palette.dim(" (\(HumanText.elapsed(seconds: seconds)))") : ""
         StandardError.write("\r\u{1B}[K\(state.step)\(time)\n")
         state.isDrawn = false
     }

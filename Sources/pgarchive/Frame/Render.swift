@@ -40,18 +40,25 @@ struct Render {
         switch format {
         case .json: try StandardOutput.write(try JSONFile.text(model))
         case .table where isQuiet: break
-        case .table: try StandardOutput.write(sentence() + "\n")
+        case .table: try StandardOutput.write(CommandHint.complete(sentence()) + "\n")
         }
     }
 
     /// A remark beside the result.
     func remark(_ text: @autoclosure () -> String) {
-        if !isQuiet { StandardError.write(text() + "\n") }
+        if !isQuiet { StandardError.write(CommandHint.complete(text()) + "\n") }
+    }
+
+    /// What only --verbose shows.
+    func verbose(_ text: @autoclosure () -> String) {
+        if isVerbose { StandardError.write(text() + "\n") }
     }
 
     /// Something that a user should look at.
     func warning(_ text: String) {
-        StandardError.write(Palette(descriptor: STDERR_FILENO).yellow("warning:") + " " + text + "\n")
+        StandardError.write(
+            Palette(descriptor: STDERR_FILENO).yellow("warning:") + " " + CommandHint.complete(text) + "\n"
+        )
     }
 }
 

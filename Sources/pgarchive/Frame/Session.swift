@@ -25,7 +25,8 @@ enum Session {
     private static func report(_ error: any Error) -> Int32 {
         if PgArchive.exitCode(for: error) == .success {
             // Help, the version, the completion script and its answers come as errors too.
-            return print(GlobalOptions.shortened(usage: PgArchive.fullMessage(for: error, columns: Terminal.columns)))
+            let text = PgArchive.fullMessage(for: error, columns: Terminal.columns)
+            return print(GlobalOptions.usageFirst(GlobalOptions.shortened(usage: text)))
         }
         if let status = error as? ExitCode { return status.rawValue }
         let failure = Failure(error)

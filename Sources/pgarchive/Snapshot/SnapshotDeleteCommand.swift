@@ -40,5 +40,11 @@ struct SnapshotDeleteCommand: ContainerCommand {
             Outcome(done: "deleted", names: names),
             names.map { "snapshot '\($0)' deleted" }.joined(separator: "\n")
         )
+        if try SnapshotCatalog(container).all().isEmpty {
+            render.remark(
+                "no snapshot is left: no moment before the next one can be reached any more; "
+                    + "'pgarchive snapshot create' takes it"
+            )
+        }
     }
 }

@@ -65,7 +65,7 @@ struct WALArchiveReceiveCommand: ParsableCommand {
         name: [.customShort("s"), .customLong("status-interval")],
         help: ArgumentHelp("Seconds between status reports to the upstream; 0: only when asked.", valueName: "seconds")
     )
-    var statusInterval: Double = 10
+    var statusInterval = 10
 
     @Flag(
         name: [.customShort("n"), .customLong("no-loop")],
@@ -82,6 +82,9 @@ struct WALArchiveReceiveCommand: ParsableCommand {
     @OptionGroup var global: GlobalOptions
 
     func validate() throws {
+        if directory != nil, global.container != nil {
+            throw ValidationError("-D needs no container: leave --container out")
+        }
         guard directory != nil else {
             if slot != nil || dbname != nil || endpos != nil || synchronous || noSync {
                 throw ValidationError("-S, -d, -E, --synchronous and --no-sync go with -D")
@@ -108,7 +111,7 @@ struct WALArchiveReceiveCommand: ParsableCommand {
         var options = ReceiverOptions(connection: dbname, directory: directory)
         options.slot = slot.flatMap { SlotName($0) }
         options.endPosition = endpos.flatMap { LSN($0) }
-        options.statusIntervalSeconds = statusInterval
+        options.statusIntervalSeconds = Double(statusInterval)
         options.loops = !noLoop
         options.isSynchronous = synchronous
         options.syncs = !noSync

@@ -7,8 +7,8 @@ struct WALArchiveStartCommand: ContainerCommand {
         abstract: "Start the wal_archive process, which receives WAL.",
         discussion: """
             The container's supervisor keeps it running, and is started too if there is none; the standby is left as \
-            it is. Returns when it has tried to connect: 'wal_archive status' shows whether the upstream has answered. \
-            While it has not, it goes on being tried.
+            it is. Returns when it has tried to connect, and says whether the upstream has answered; while it has not, \
+            it goes on being tried, and the exit code is 0 all the same.
 
             EXAMPLES
               pgarchive wal_archive start

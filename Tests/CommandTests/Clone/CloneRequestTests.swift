@@ -51,6 +51,16 @@ struct CloneRequestTests {
         #expect(request.timeline == row.timeline.map { TimelineID($0) })
     }
 
+    @Test func swappedWordsAreNoticed() throws {
+        let request = try request(["look", "20261121-082350"])
+        #expect(
+            request.swapped(among: ["20261121-082350"])
+                == "the snapshot comes first: 'pgarchive clone create 20261121-082350 look'"
+        )
+        #expect(request.swapped(among: ["look", "20261121-082350"]) == nil)
+        #expect(request.swapped(among: []) == nil)
+    }
+
     @Test(arguments: [
         ["look"], ["a", "b", "c", "d"], ["look", "--at", "noon", "--latest"], ["s", "look", "noon", "--at", "noon"],
         ["look", "--lsn", "16"], ["look", "--lsn", "nonsense"], ["look", "--type=time"], ["look", "--target=noon"],

@@ -1,5 +1,7 @@
 import ArchiveModel
 import ArgumentParser
+import Glibc
+import Platform
 import Testing
 
 @testable import pgarchive
@@ -22,6 +24,7 @@ struct ArgumentsTests {
         (["--version"], ["--version"]),
         (["clone", "--help"], ["clone", "--help"]),
         (["help", "clone"], ["help", "clone"]),
+        (["help", "status"], ["help", "container", "status"]),
         (["--container"], ["--container"]),
         ([], []),
     ])
@@ -36,7 +39,60 @@ struct ArgumentsTests {
     }
 
     @Test(arguments: [
-        [], ["--help"], ["help"], ["help", "nonsense"], ["bash-completion"], ["bash-completion", "--x"],
+        (["help", "nosuch"], nil), (["help", "snapshots"], "did you mean 'pgarchive help snapshot'?"),
+        (["help", "clone", "lst"], "did you mean 'pgarchive help clone list'?"),
+    ])
+    func helpOnWhatIsNoCommandIsRefused(_ words: [String], _ hint: String?) throws {
+        let error = try #require(throws: ArchiveError.self) { try CommandTree.check(words) }
+        #expect(error.code == .usage)
+        if let hint { #expect(error.hint == hint) } else { #expect(error.hint?.contains("there is: ") == true) }
+    }
+
+    @Test(arguments: [
+        ("'pgarchive clone start x' starts it", "'pgarchive clone start x --container p' starts it"),
+        (
+            "'pgarchive container list' shows them; 'pgarchive container purge' removes it",
+            "'pgarchive container list' shows them; 'pgarchive container purge --container p' removes it"
+        ),
+        ("'pgarchive snapshot list --container q'", "'pgarchive snapshot list --container q'"),
+        ("don't run 'pgarchive' or 'ls'", "don't run 'pgarchive' or 'ls'"),
+        ("an open 'pgarchive clone list", "an open 'pgarchive clone list"),
+    ])
+    func hintsNameTheContainer(_ text: String, _ expected: String) {
+        #expect(CommandHint.naming("p", in: text) == expected)
+        #expect(CommandHint.naming(nil, in: text) == text)
+    }
+
+    @Test(arguments: [
+        (EACCES, "may not"), (EPERM, "may not"), (ENOSPC, "snapshot expire"), (EDQUOT, "snapshot expire"),
+        (EROFS, "read-only"), (EIO, "dmesg"), (ENOENT, "mounted"), (EMFILE, "ulimit -n"), (ENOMEM, "memory"),
+        (EBUSY, "fuser"), (ENAMETOOLONG, "shorter"),
+    ])
+    func aFailedSystemCallHasAHint(_ number: Int32, _ word: String) {
+        let failure = Failure(SystemError(call: "open", errno: number, path: "/proc/1/no/such"))
+        #expect(failure.what.hasPrefix("cannot open /proc/1/no/such: ") && failure.exitCode == 1)
+        #expect(failure.hint?.contains(word) == true, "\(failure.text)")
+    }
+
+    @Test func bothFormsOfCloneCreateAreShown() throws {
+        let error = try #require(throws: (any Error).self) { try CloneCreateCommand.parse(["look"]) }
+        let text = Failure(error).text
+        #expect(text.contains("\n  usage: pgarchive clone create <name> --at"), "\(text)")
+        #expect(text.contains("\n         pgarchive clone create <snapshot> <name>"), "\(text)")
+    }
+
+    @Test(arguments: [
+        ("OVERVIEW: a\n\nlong\n\nUSAGE: p\n\nOPTIONS:\n", "OVERVIEW: a\n\nUSAGE: p\n\nlong\n\nOPTIONS:\n"),
+        ("OVERVIEW: a\n\nUSAGE: p\n\nOPTIONS:\n", "OVERVIEW: a\n\nUSAGE: p\n\nOPTIONS:\n"),
+        ("pgarchive 1\n", "pgarchive 1\n"), ("", ""),
+    ])
+    func usageFollowsTheAbstract(_ help: String, _ expected: String) {
+        #expect(GlobalOptions.usageFirst(help) == expected)
+    }
+
+    @Test(arguments: [
+        [], ["--help"], ["help"], ["help", "clone"], ["help", "system", "init"], ["bash-completion"],
+        ["bash-completion", "--x"],
     ])
     func everythingElseIsLeftToTheParser(_ arguments: [String]) throws {
         try CommandTree.check(arguments)

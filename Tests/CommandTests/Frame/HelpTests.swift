@@ -32,7 +32,8 @@ struct HelpTests {
     private static func page(_ name: String) throws -> String {
         let commands = try #require(pages.first { $0.name == name }).commands
         return commands.map { title, type in
-            let help = GlobalOptions.shortened(usage: PgArchive.helpMessage(for: type, columns: 100))
+            let text = GlobalOptions.shortened(usage: PgArchive.helpMessage(for: type, columns: 100))
+            let help = GlobalOptions.usageFirst(text)
             return "==== \(title) --help\n\(help)\n"
         }.joined(separator: "\n")
     }
