@@ -25,7 +25,7 @@ enum CommandHint {
     }
 
     private static func takesContainer(_ words: [Substring]) -> Bool {
-        words.count > 1 && !words.contains("--container") && words.first != "help"
+        words.count > 1 && !words.contains("--container") && !words.contains("--help")
             && words.prefix(2) != ["container", "list"]
     }
 

@@ -10,7 +10,7 @@ enum SystemHint {
             "free some space with 'pgarchive snapshot expire', 'pgarchive clone delete' or "
                 + "'pgarchive cron compress-wal-archive'"
         case EROFS:
-            "the filesystem is mounted read-only, perhaps after a fault of the disk: see 'dmesg', then mount it writable"
+            "the filesystem is mounted read-only, perhaps after a fault of the disk: see 'dmesg', then remount it"
         case EIO: "the disk, or the way to it, is faulty: see 'dmesg' before anything else is written there"
         case ESTALE: "the network filesystem has lost it: mount it again"
         case ENOENT: "check that it is there, and that its filesystem is mounted"
