@@ -24,7 +24,7 @@ struct AnswerScenarios {
                 #expect(columns.dropFirst(3).first == "-", "\(columns)")
             }
             try archive.upstream.start()
-            try eventually("the receiver is connected again") {
+            try eventually(within: 120, "the receiver is connected again") {
                 try archive.pgarchive.run(["wal_archive", "start"]).output.contains("wal_archive: streaming")
             }
             try archive.finish()
