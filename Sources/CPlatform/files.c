@@ -7,7 +7,6 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/file.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -136,13 +135,17 @@ int pgarchive_rename_exchange(const char *from, const char *to) {
 }
 
 int pgarchive_try_lock(int fd, bool shared) {
+    struct flock whole = {.l_type = shared ? F_RDLCK : F_WRLCK, .l_whence = SEEK_SET};
     for (;;) {
-        if (flock(fd, (shared ? LOCK_SH : LOCK_EX) | LOCK_NB) == 0) return 0;
+        if (fcntl(fd, F_OFD_SETLK, &whole) == 0) return 0;
         if (errno != EINTR) return -errno;
     }
 }
 
-int pgarchive_unlock(int fd) { return flock(fd, LOCK_UN) == 0 ? 0 : -errno; }
+int pgarchive_is_locked(int fd) {
+    struct flock whole = {.l_type = F_RDLCK, .l_whence = SEEK_SET};
+    return fcntl(fd, F_OFD_GETLK, &whole) == 0 ? whole.l_type != F_UNLCK : -errno;
+}
 
 int pgarchive_set_flags(int fd, bool nonblocking) {
     int flags = fcntl(fd, F_GETFL);

@@ -1,6 +1,7 @@
 import ArchiveTesting
 import Foundation
 import Testing
+import WALFormat
 
 /// Expiry removes what is old, and never what something still needs.
 @Suite(
@@ -64,6 +65,36 @@ struct RetentionScenarios {
         }
     }
 
+    /// When the clock jumps ahead, all snapshots are old at once.
+    @Test func mostSnapshotsGoOnlyByAClockThatIsBelieved() throws {
+        try TestArchive.with(TestArchive.Options()) { archive in
+            for _ in 1...5 { _ = try archive.takeSnapshot() }
+            let names = try archive.pgarchive("snapshot", "list", "--quiet").lines
+            #expect(names.count == 5)
+            try archive.pgarchive("container", "stop")
+            let file = "\(archive.path)/run/receiver.json"
+            let status = try String(contentsOfFile: file, encoding: .utf8)
+            let heard = try #require(JSONValue(status)?["heardAt"]?.string.flatMap { PostgresTime($0) })
+            let before = PostgresTime(rawValue: heard.rawValue - 3 * 86_400_000_000)
+            // What the jump makes of it: the upstream was last heard three days ago.
+            try SpoiltFile.write(status.replacing("\(heard)", with: "\(before)"), to: file)
+            let expire = archive.pgarchive.setting("EXPIRE_DATE", "now")
+            for arguments in [["snapshot", "expire", "--show"], ["snapshot", "expire"]] {
+                try expectRefusal(expire.run(arguments), status: 4, mentions: "3 days ago")
+            }
+            try #expect(archive.pgarchive("snapshot", "list", "--quiet").lines == names)
+            try archive.pgarchive("container", "start")
+            try eventually("the upstream is heard") {
+                let now = try String(contentsOfFile: file, encoding: .utf8)
+                return JSONValue(now)?["heardAt"]?.string.flatMap { PostgresTime($0) }.map { $0 > heard } ?? false
+            }
+            try expire("snapshot", "expire")
+            try #expect(archive.pgarchive("snapshot", "list", "--quiet").lines == Array(names.suffix(2)))
+            try archive.switchAndReceive()
+            try archive.finish()
+        }
+    }
+
     /// Compression never disturbs those who read, and what it leaves is the same WAL.
     @Test func compressionUnderLoad() throws {
         var options = TestArchive.Options()
@@ -72,8 +103,15 @@ struct RetentionScenarios {
             _ = try archive.takeSnapshot()
             let load = try archive.upstream.startPgbench(seconds: 6, clients: 4)
             while load.isRunning {
-                try archive.pgarchive("cron", "compress-wal-archive", "2")
+                // As when cron starts the next before the last one has ended.
+                let jobs = try (0..<3).map { _ in try archive.pgarchive.start("cron", "compress-wal-archive", "2") }
+                for job in jobs {
+                    let result = try job.wait()
+                    #expect(result.status == 0, "\(result)")
+                }
             }
+            let log = try String(contentsOfFile: "\(archive.path)/log/cron_wal_archive.log", encoding: .utf8)
+            #expect(log.contains("runs already"))
             try load.wait()
             try archive.replayEverything()
             try archive.pgarchive("cron", "compress-wal-archive", "2")

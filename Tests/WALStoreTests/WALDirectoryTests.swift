@@ -32,6 +32,28 @@ struct WALDirectoryTests {
         }
     }
 
+    @Test func severalCompressTheSameSegments() throws {
+        try ArchiveCopy.with { copy in
+            let archive = copy.archive
+            let names = try archive.list().segments.filter { $0.form == .plain }.map(\.name)
+            let failures = Mutex<[String]>([])
+            let threads = try (0..<4).map { index in
+                try OwnedThread.start(name: "compress-\(index)") {
+                    for name in names {
+                        do {
+                            try archive.compress(name)
+                        } catch {
+                            failures.withLock { $0.append("\(name): \(error)") }
+                        }
+                    }
+                }
+            }
+            for thread in threads { thread.join() }
+            #expect(failures.withLock { $0 } == [])
+            try #expect(archive.list().segments.filter { names.contains($0.name) }.allSatisfy { $0.form == .zstd })
+        }
+    }
+
     @Test func compressedIsWhatZstdUnderstands() throws {
         try ArchiveCopy.with { copy in
             let name = copy.original.name(of: copy.original.records[2000].start)

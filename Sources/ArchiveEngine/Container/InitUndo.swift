@@ -65,8 +65,8 @@ struct HalfMadeContainer {
         guard let identity = try JSONFile.read(ContainerIdentity.self, from: paths.identity) else { return }
         let container = Container(paths: paths, identity: identity, settings: Settings())
         if ControlClient(container).supervisor != nil { _ = try PartControl(container).shutdown(mode: "immediate") }
-        try StandbyPart(container: container).stop(mode: "immediate")
-        try ReceiverPart(container: container).stop(mode: nil)
+        try StandbyPart(container: container).stop(.immediate)
+        try ReceiverPart(container: container).stop(.fast)
     }
 }
 
@@ -76,7 +76,7 @@ enum ContainerClosure {
     static func close(_ paths: ContainerPaths, for work: String) throws -> [HeldLock] {
         guard FileTree.exists(paths.run) else { return [] }
         return try [paths.supervisorLock, paths.receiverLock, paths.changeLock].map {
-            // Whoever only looks whether it is held, holds it for a moment.
+            // What its last holder has just started keeps the lock until it runs its own program.
             try HeldLock.acquire($0, wait: 0.5, description: work)
         }
     }

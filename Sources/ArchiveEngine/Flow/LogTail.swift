@@ -1,5 +1,6 @@
 import Foundation
 import Platform
+import PostgresLink
 
 /// The end of a log, for a message.
 package enum LogTail {
@@ -16,20 +17,9 @@ package enum LogTail {
         return try file.bytes(at: size - wanted, count: Int(wanted))
     }
 
-    /// The newest messages of severity FATAL and PANIC, and what the server said just before, of a server's CSV logs.
+    /// What a server said when it could not go on, from its first words and its CSV logs.
     package static func reasons(directory: String) -> [String] {
-        let files = ((try? FileTree.list(directory)) ?? []).filter { $0.hasSuffix(".csv") }
-        let newest = files.max { left, right in modified("\(directory)/\(left)") < modified("\(directory)/\(right)") }
-        var found = lines("\(directory)/startup.log", count: 5)
-        if let newest {
-            found += lines("\(directory)/\(newest)", count: 200).filter { line in
-                line.contains(",FATAL,") || line.contains(",PANIC,") || line.contains(",ERROR,")
-            }.suffix(5)
-        }
-        return found
-    }
-
-    private static func modified(_ path: String) -> Int64 {
-        (try? FileTree.status(path))?.modified ?? 0
+        let entries = ServerLog(directory: directory).tail(200).filter { $0.isFatal || $0.severity == "ERROR" }
+        return lines("\(directory)/startup.log", count: 5) + entries.suffix(5).flatMap(\.lines)
     }
 }

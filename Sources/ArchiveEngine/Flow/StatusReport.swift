@@ -86,26 +86,15 @@ package struct StatusReport: Codable, Sendable {
                 reason: status?.reason ?? state?.reason
             )
         }
+        let now = PostgresTime(unixMicroseconds: SystemClock.now())
+        let standing = ReceiverStatus.standing(status, holder: holder.pid, now: now)
         return PartReport(
             name: Part.walArchive.rawValue,
-            isRunning: true,
-            state: status.map { words($0.state) } ?? "starting",
-            reason: status?.reason,
+            isRunning: standing.isAlive,
+            state: standing.word,
+            reason: standing.reason,
             processID: holder.pid
         )
-    }
-
-    private static func words(_ state: ReceiverStatus.State) -> String {
-        switch state {
-        case .connecting: "connecting"
-        case .catchingUp: "catching up"
-        case .streaming: "streaming"
-        case .retrying: "retrying"
-        case .diskFull: "disk full"
-        case .diverged: "diverged"
-        case .gap: "gap"
-        case .stopped: "stopped"
-        }
     }
 
     private static func standbyPart(
@@ -146,7 +135,9 @@ package struct StatusReport: Codable, Sendable {
     ) -> Waterline {
         let last = status ?? ((try? JSONFile.read(ReceiverStatus.self, from: container.paths.receiverStatus)) ?? nil)
         let valid = { (position: LSN?) -> LSN? in position.flatMap { $0.isValid ? $0 : nil } }
-        let silent = status == nil ? "the receiver is not running; this is what it heard last" : receiver.reason
+        let silent =
+            status == nil && receiver.processID == nil
+            ? "the receiver is not running; this is what it heard last" : receiver.reason
         return Waterline(
             upstream: .init(
                 name: "upstream",

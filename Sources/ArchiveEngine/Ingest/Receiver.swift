@@ -28,7 +28,9 @@ package enum Receiver {
     package static func run(_ options: ReceiverOptions, interruption: ReceiverStop) -> Int32 {
         do {
             let log = try ReceiverLog(path: options.logFile)
-            let lock = try options.lockFile.map { try HeldLock.acquire($0, description: lockDescription) }
+            let lock = try options.lockFile.map {
+                try HeldLock.acquire($0, wait: 0.2, description: lockDescription)
+            }
             defer { lock?.release() }
             // Also where nobody gave a lock file, and whatever another receiver was given.
             let directory = try Descriptor.open(options.directory, O_RDONLY | O_DIRECTORY)

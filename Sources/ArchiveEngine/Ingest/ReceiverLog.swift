@@ -6,24 +6,33 @@ final class ReceiverLog {
     /// Lines kept while the disk is full.
     private static let unwrittenLimit = 100
 
-    private let file: Descriptor
+    private let path: String?
+    private var file: Descriptor
     private var unwritten: [String] = []
     private var lastRepeated = ""
     private var lastRepeatedSeconds = -1e9
 
     /// Appends to `path`; nil means standard error.
     init(path: String?) throws(SystemError) {
-        if let path {
-            file = try Descriptor.open(path, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW, mode: 0o640)
-        } else {
-            file = Descriptor(owning: dup(STDERR_FILENO))
-        }
+        self.path = path
+        file = try path.map(Self.open) ?? Descriptor(owning: dup(STDERR_FILENO))
+    }
+
+    private static func open(_ path: String) throws(SystemError) -> Descriptor {
+        try Descriptor.open(path, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW, mode: 0o640)
+    }
+
+    /// Moved away, as by logrotate: the next lines go to a new file.
+    private func follow() {
+        guard let path, !FileTree.isSame(file.raw, path), let new = try? Self.open(path) else { return }
+        file = new
     }
 
     /// A log that cannot be written is no reason to stop receiving; the line comes with the next one then.
     func write(_ text: String) {
         unwritten.append("\(Self.timestamp()) [\(getpid())] \(text)\n")
         if unwritten.count > Self.unwrittenLimit { unwritten.removeFirst() }
+        follow()
         if (try? file.writeAll(Array(unwritten.joined().utf8))) != nil { unwritten = [] }
     }
 

@@ -20,7 +20,28 @@ package struct Expiry: Sendable {
                 hint: "dates back in time end with 'ago', e.g. '1 week ago'"
             )
         }
-        return RetentionPlan(inventory: try inventory(), expire: expire, minimum: container.settings.keepMinimum)
+        let inventory = try inventory()
+        let plan = RetentionPlan(inventory: inventory, expire: expire, minimum: container.settings.keepMinimum)
+        try requireSoundClock(plan, inventory)
+        return plan
+    }
+
+    /// A clock that jumped ahead makes all snapshots old at once: most of them go only when it is believed.
+    private func requireSoundClock(_ plan: RetentionPlan, _ inventory: RetentionInventory) throws {
+        let all = inventory.snapshots
+        guard ClockEvidence.isMassDeletion(plan.snapshotsToDelete.count, of: all.count) else { return }
+        let receiver = (try? JSONFile.read(ReceiverStatus.self, from: container.paths.receiverStatus)) ?? nil
+        let evidence = ClockEvidence(
+            heardAt: receiver?.heardAt,
+            upstreamClock: receiver?.heartbeatClock,
+            newestSnapshot: all.map(\.createdAt).max()
+        )
+        guard let objection = evidence.objection(now: PostgresTime(unixMicroseconds: SystemClock.now())) else { return }
+        throw ArchiveError(
+            .refused,
+            "\(plan.snapshotsToDelete.count) of \(all.count) snapshots would be removed, though \(objection)",
+            hint: "check the clocks, and the connection to the upstream; 'pgarchive snapshot delete' asks no clock"
+        )
     }
 
     private func inventory() throws -> RetentionInventory {

@@ -17,26 +17,33 @@ package struct SegmentCompression: Sendable {
         package var bytesBefore: UInt64 = 0
         package var bytesAfter: UInt64 = 0
         package var failures: [String] = []
+        /// Who compresses already; then nothing was done.
+        package var runsAlready: Int32?
     }
 
     /// Complete plain segments that lie wholly below what the standby would replay again after a crash.
     package func candidates() throws -> [SegmentName] {
         let control = try ControlFileReader.read(container.paths.standbyTree)
+        let replayed = (try? StandbyProbe(container: container).replayed) ?? control.minRecoveryPoint
+        let floor = max(control.checkpointRedo, replayed)
         let size = container.segmentSize
         return try container.walDirectory.list().segments.compactMap { segment in
             guard segment.form == .plain, let start = segment.name.start(size: size),
-                size.segmentEnd(of: start) <= control.checkpointRedo
-                    || size.segmentEnd(of: start) <= replayedFloor(control)
+                size.segmentEnd(of: start) <= floor
             else { return nil }
             return segment.name
         }
     }
 
-    private func replayedFloor(_ control: ControlFile) -> LSN {
-        (try? StandbyProbe(container: container).replayed) ?? control.minRecoveryPoint
-    }
-
+    /// One at a time; a second one has nothing to do.
     package func run(processes: Int) throws -> Outcome {
+        let lock: HeldLock
+        do {
+            lock = try HeldLock.acquire(container.paths.compressionLock, description: "compress-wal-archive")
+        } catch let conflict as LockConflict {
+            return Outcome(runsAlready: conflict.holder?.pid ?? 0)
+        }
+        defer { lock.release() }
         let work = Mutex((queue: try candidates(), outcome: Outcome()))
         let directory = container.walDirectory
         let threads = try (0..<max(1, processes)).map { index in
@@ -50,6 +57,8 @@ package struct SegmentCompression: Sendable {
                             $0.outcome.bytesAfter += after
                         }
                     } catch {
+                        // Expired meanwhile.
+                        if (try? directory.locate(name) == nil) ?? false { continue }
                         work.withLock { $0.outcome.failures.append("\(name): \(error)") }
                     }
                 }

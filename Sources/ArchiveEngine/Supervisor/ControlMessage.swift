@@ -8,6 +8,8 @@ package struct ControlRequest: Codable, Hashable, Sendable {
         /// Stop parts, and keep them stopped.
         case stop
         case restart
+        /// Wait on, until the parts are as they were asked to be before.
+        case wait
         /// What the parts are doing.
         case status
         /// Stop all parts, then the supervisor itself.
@@ -18,11 +20,14 @@ package struct ControlRequest: Codable, Hashable, Sendable {
     package var parts: [Part]
     /// For stopping a server: smart, fast or immediate.
     package var mode: String?
+    /// How long the answer may be waited for; the supervisor has a limit of its own.
+    package var waitSeconds: Double?
 
-    package init(_ verb: Verb, parts: [Part] = [], mode: String? = nil) {
+    package init(_ verb: Verb, parts: [Part] = [], mode: String? = nil, waitSeconds: Double? = nil) {
         self.verb = verb
         self.parts = parts
         self.mode = mode
+        self.waitSeconds = waitSeconds
     }
 }
 
@@ -34,7 +39,7 @@ package struct ControlReply: Codable, Hashable, Sendable {
             case starting
             case running
             case stopping
-            /// Died or refused to start; tried again after a while.
+            /// Died, refused to start, or does not stop; tried again after a while.
             case failing
         }
 
@@ -45,11 +50,14 @@ package struct ControlReply: Codable, Hashable, Sendable {
     }
 
     package var parts: [PartState]
+    /// False while the parts are still on their way: `wait` waits on.
+    package var isSettled = true
     package var error: String?
     package var hint: String?
 
-    package init(parts: [PartState], error: String? = nil, hint: String? = nil) {
+    package init(parts: [PartState], isSettled: Bool = true, error: String? = nil, hint: String? = nil) {
         self.parts = parts
+        self.isSettled = isSettled
         self.error = error
         self.hint = hint
     }

@@ -34,12 +34,13 @@ enum ControlSocket {
         return socket
     }
 
-    static func accept(_ listener: borrowing Descriptor) throws -> Descriptor {
+    /// The next connection's descriptor, which the caller closes.
+    static func accept(_ listener: borrowing Descriptor) throws(SystemError) -> Int32 {
         let connection = Glibc.accept(listener.raw, nil, nil)
         guard connection >= 0 else { throw SystemError(call: "accept", errno: errno, path: nil) }
         _ = fcntl(connection, F_SETFD, FD_CLOEXEC)
         limit(connection, seconds: 10)
-        return Descriptor(owning: connection)
+        return connection
     }
 
     static func send<Message: Encodable>(_ message: Message, to socket: Int32) throws {
@@ -106,13 +107,33 @@ package struct ControlClient: Sendable {
     /// The process that holds the supervisor's lock.
     package var supervisor: LockHolder? { (try? HeldLock.isHeld(container.paths.supervisorLock)) ?? nil }
 
-    /// Sends a request; nil when there is no supervisor.
-    package func send(_ request: ControlRequest, timeoutSeconds: Int = 120) throws -> ControlReply? {
+    /// Sends a request, and waits until the parts are as it asks, for as long as they are on their way.
+    ///
+    /// - Parameter patience: how long; when it is over, the answer says that they are not settled.
+    /// - Returns: nil when there is no supervisor, or none any more.
+    package func carryOut(_ request: ControlRequest, _ patience: Patience = Patience()) throws -> ControlReply? {
+        var request = request
+        request.waitSeconds = patience.secondsLeft
+        guard var reply = try send(request) else { return nil }
+        while !reply.isSettled, !patience.isOver {
+            patience.remark(reply)
+            let wait = ControlRequest(.wait, parts: request.parts, waitSeconds: patience.secondsLeft)
+            guard let next = try send(wait) else { return nil }
+            reply = next
+        }
+        return reply
+    }
+
+    /// Sends a request; nil when there is no supervisor, or none any more.
+    ///
+    /// The supervisor answers within `Supervisor.longestAnswerSeconds`, settled or not.
+    package func send(_ request: ControlRequest, timeoutSeconds: Int = 60) throws -> ControlReply? {
         let reply: ControlReply
         do {
             reply = try exchange(request, timeoutSeconds: timeoutSeconds)
         } catch let error as SystemError {
-            if error.errno == ENOENT || error.errno == ECONNREFUSED { return nil }
+            // The last two: it ended before it answered.
+            if [ENOENT, ECONNREFUSED, ECONNRESET, EPIPE].contains(error.errno) { return nil }
             throw ArchiveError(
                 .failed,
                 "the supervisor does not answer: \(error)",

@@ -11,35 +11,43 @@ package struct PartControl: Sendable {
     }
 
     /// - Parameter mode: how a server is stopped: smart, fast or immediate.
-    package func stop(parts: [Part], mode: String) throws -> ControlReply {
-        if let reply = try ControlClient(container).send(ControlRequest(.stop, parts: parts, mode: mode)) {
-            return reply
-        }
-        return try stopDirectly(parts, mode: mode)
+    package func stop(parts: [Part], mode: String, _ patience: Patience = Patience()) throws -> ControlReply {
+        let request = ControlRequest(.stop, parts: parts, mode: mode)
+        if let reply = try ControlClient(container).carryOut(request, patience) { return reply }
+        let reply = try stopDirectly(parts, mode: mode, patience)
+        // One that was just being started again has perhaps not heard of it.
+        return try ControlClient(container).carryOut(request, patience) ?? reply
     }
 
-    package func restart(parts: [Part], mode: String) throws -> ControlReply {
+    package func restart(parts: [Part], mode: String, _ patience: Patience = Patience()) throws -> ControlReply {
         let request = ControlRequest(.restart, parts: parts, mode: mode)
-        if let reply = try ControlClient(container).send(request) { return reply }
-        _ = try stopDirectly(parts, mode: mode)
-        return try SupervisorStart(container).start(parts: parts)
+        if let reply = try ControlClient(container).carryOut(request, patience) { return reply }
+        _ = try stopDirectly(parts, mode: mode, patience)
+        return try SupervisorStart(container).start(parts: parts, patience)
     }
 
     /// Stops everything but the clones, and returns when the supervisor has ended too.
-    package func shutdown(mode: String) throws -> ControlReply {
+    package func shutdown(mode: String, _ patience: Patience = Patience()) throws -> ControlReply {
         let client = ControlClient(container)
         let supervisor = client.supervisor.flatMap { ProcessIdentity.of($0.pid) }
-        guard let reply = try client.send(ControlRequest(.shutdown, mode: mode)) else {
-            return try stopDirectly(Part.allCases, mode: mode)
+        let restarter = Restarter(container).process
+        if let reply = try client.carryOut(ControlRequest(.shutdown, mode: mode), patience), !reply.isSettled {
+            return reply
         }
-        if let supervisor, !supervisor.waitForExit(timeoutSeconds: 60) {
-            throw ArchiveError(
-                .failed,
-                "the supervisor has stopped its parts but does not end: process \(supervisor.pid)",
-                hint: "see \(container.paths.supervisorLog)"
-            )
+        // It ends by itself once its parts have stopped.
+        for process in [supervisor, restarter].compactMap({ $0 }) where !process.waitForExit(timeoutSeconds: 10) {
+            try Restarter(container).end()
+            guard process.waitForExit(timeoutSeconds: 60) else {
+                throw ArchiveError(
+                    .failed,
+                    "the parts have stopped, but the supervisor does not end: process \(process.pid)",
+                    hint: "see \(container.paths.supervisorLog)"
+                )
+            }
         }
-        return reply
+        // Also where there was none, or only what would have started it again.
+        try Restarter(container).end()
+        return try stopDirectly(Part.allCases, mode: mode, patience)
     }
 
     package var standbyIsRunning: Bool { StandbyPart(container: container).find() != nil }
@@ -51,21 +59,34 @@ package struct PartControl: Sendable {
         try server.reload()
     }
 
-    private func stopDirectly(_ parts: [Part], mode: String) throws -> ControlReply {
-        var desired = try DesiredState.read(container)
-        desired.running.subtract(parts)
-        try desired.write(container)
+    private func stopDirectly(_ parts: [Part], mode: String, _ patience: Patience) throws -> ControlReply {
+        let mode = try ServerStop.mode(mode)
+        // First, so that a supervisor that starts now does not start them; and again below, where a full disk was in
+        // the way and stopping has made room.
+        let isNoted = (try? note(stopped: parts)) != nil
         let all: [any SupervisedPart] = [ReceiverPart(container: container), StandbyPart(container: container)]
-        for part in all where parts.contains(part.part) { try part.stop(mode: mode) }
+        var isSettled = true
+        for part in all where parts.contains(part.part) {
+            isSettled = try part.stop(mode, patience) && isSettled
+        }
+        if !isNoted { try note(stopped: parts) }
         return ControlReply(
             parts: all.map { part in
                 let process = part.find()
                 return ControlReply.PartState(
                     part: part.part,
-                    phase: process == nil ? .stopped : .running,
+                    phase: process == nil ? .stopped : parts.contains(part.part) ? .stopping : .running,
                     processID: process?.pid
                 )
-            }
+            },
+            isSettled: isSettled
         )
+    }
+
+    private func note(stopped parts: [Part]) throws {
+        try DesiredState.change(container) { before in
+            guard parts.count < Part.allCases.count, let before else { return nil }
+            return DesiredState(running: before.running.subtracting(parts))
+        }
     }
 }

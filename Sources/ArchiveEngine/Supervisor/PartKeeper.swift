@@ -2,7 +2,7 @@ import ArchiveModel
 import Foundation
 import Glibc
 import Platform
-import WALFormat
+import PostgresLink
 
 /// Keeps one part as its user wants it, on a thread of its own.
 final class PartKeeper: @unchecked Sendable {
@@ -12,9 +12,11 @@ final class PartKeeper: @unchecked Sendable {
     /// Guards everything below; `@unchecked Sendable` rests on it.
     private let condition = NSCondition()
     private var wanted: Bool
-    private var stopMode: String?
+    private var stopMode = RunningServer.StopMode.fast
     private var isEnding = false
     private var restartRequested = false
+    /// Counts what was asked: what failed before the last request is no answer to it.
+    private var requests = 0
     private var state: ControlReply.PartState
 
     init(part: any SupervisedPart, wanted: Bool, log: SupervisorLog) throws {
@@ -22,39 +24,60 @@ final class PartKeeper: @unchecked Sendable {
         self.wanted = wanted
         self.log = log
         self.wake = try EventDescriptor()
-        self.state = ControlReply.PartState(part: part.part, phase: .stopped)
+        self.state = ControlReply.PartState(part: part.part, phase: wanted ? .starting : .stopped)
     }
 
-    var current: ControlReply.PartState {
-        condition.lock()
-        defer { condition.unlock() }
-        return state
+    var current: ControlReply.PartState { locked { state } }
+
+    var isWanted: Bool { locked { wanted } }
+
+    /// Changes what is wanted; `waitUntilSettled` waits for it.
+    func ask(running: Bool, mode: RunningServer.StopMode = .fast, restart: Bool = false) {
+        update {
+            $0.requests += 1
+            if !running || restart {
+                // A stop that is under way is made sharper, never milder.
+                let isStopping = $0.restartRequested || !$0.wanted
+                $0.stopMode = isStopping ? max($0.stopMode, mode) : mode
+            }
+            $0.wanted = running
+            $0.restartRequested = restart
+            if $0.state.phase == .failing {
+                $0.state.phase = running && !restart ? .starting : .stopping
+                $0.state.reason = nil
+            }
+        }
+        wake.signal()
     }
 
-    /// Changes what is wanted, and waits until it is so.
+    /// Waits until the part is as it was asked to be, or has failed to be so.
     ///
     /// - Returns: false when the time was over first.
-    func request(running: Bool, mode: String? = nil, restart: Bool = false, timeoutSeconds: Double) -> Bool {
+    func waitUntilSettled(_ deadline: Date) -> Bool {
         condition.lock()
         defer { condition.unlock() }
-        wanted = running
-        stopMode = mode
-        restartRequested = restart
-        wake.signal()
-        let deadline = Date(timeIntervalSinceNow: timeoutSeconds)
         while true {
-            if !restartRequested, running ? state.phase == .running : state.phase == .stopped { return true }
-            if running, !restartRequested, state.phase == .failing { return false }
+            if state.phase == .failing { return true }
+            if !restartRequested, state.phase == (wanted ? .running : .stopped) { return true }
             if !condition.wait(until: deadline) { return false }
         }
     }
 
+    /// Waits until the part has stopped, however long that takes; false when it is wanted again.
+    func waitUntilStopped() -> Bool {
+        condition.lock()
+        defer { condition.unlock() }
+        while !wanted {
+            if state.phase == .stopped { return true }
+            condition.wait()
+        }
+        return false
+    }
+
     /// Stops the part and ends the thread; what the user wants is not changed.
     func end() {
-        condition.lock()
-        wanted = false
-        isEnding = true
-        condition.unlock()
+        ask(running: false)
+        update { $0.isEnding = true }
         wake.signal()
     }
 
@@ -62,29 +85,26 @@ final class PartKeeper: @unchecked Sendable {
 
     func run() {
         var policy = RestartPolicy()
+        var process: ProcessIdentity?
         while true {
-            condition.lock()
-            let wanted = wanted
-            let mode = stopMode
-            let ending = isEnding
-            let restart = restartRequested
-            condition.unlock()
-            if restart || !wanted {
-                stop(mode: mode)
+            let (goes, request) = locked { (wanted && !restartRequested, requests) }
+            guard goes else {
+                let isStopped = stop(process)
+                process = nil
                 update { $0.restartRequested = false }
-                if ending { return }
-                if !wanted { wait(milliseconds: -1, process: nil) }
+                if locked({ isEnding }) { return }
+                if isStopped, !isWanted { wait(milliseconds: -1, process: nil) }
                 continue
             }
-            let delay = keepRunning(&policy)
-            if delay > 0 { wait(milliseconds: Int32(delay * 1000), process: nil) }
+            let delay = keepRunning(&policy, &process, request: request)
+            if delay > 0, locked({ requests }) == request { wait(milliseconds: Int32(delay * 1000), process: nil) }
         }
     }
 
     /// Starts or adopts the process and watches it until it dies or something else is wanted.
     ///
     /// - Returns: seconds to wait before it is tried again.
-    private func keepRunning(_ policy: inout RestartPolicy) -> Double {
+    private func keepRunning(_ policy: inout RestartPolicy, _ known: inout ProcessIdentity?, request: Int) -> Double {
         let begin = SystemClock.monotonicSeconds()
         let process: ProcessIdentity
         do {
@@ -98,13 +118,15 @@ final class PartKeeper: @unchecked Sendable {
             }
         } catch {
             let delay = policy.died(ranSeconds: 0)
-            fail("does not start: \(Self.describe(error))", delay: delay)
+            fail("does not start: \(Self.describe(error))", delay: delay, request: request)
             return delay
         }
+        known = process
         watch(process)
         guard !process.isAlive else { return 0 }
+        known = nil
         let delay = policy.died(ranSeconds: SystemClock.monotonicSeconds() - begin)
-        fail("process \(process.pid) ended", delay: delay)
+        fail("process \(process.pid) ended", delay: delay, request: request)
         return delay
     }
 
@@ -116,28 +138,59 @@ final class PartKeeper: @unchecked Sendable {
                 set(isReady ? .running : .starting, process: process)
             } else if let reason = part.reasonToRestart() {
                 log.line("\(part.part.rawValue): restarting, \(reason)")
-                stop(mode: nil)
-                return
+                update {
+                    $0.restartRequested = true
+                    $0.stopMode = .fast
+                }
             }
+            if locked({ !wanted || restartRequested }) { return }
             wait(milliseconds: isReady ? 2000 : 100, process: process)
-            condition.lock()
-            let goOn = wanted && !restartRequested
-            condition.unlock()
-            if !goOn { return }
+            if locked({ !wanted || restartRequested }) { return }
         }
     }
 
-    private func stop(mode: String?) {
-        guard let process = part.find() else { return set(.stopped) }
-        set(.stopping, process: process)
-        do {
-            try part.stop(mode: mode)
-            log.line("\(part.part.rawValue): stopped")
+    /// Asks the process to end until it has; looks up for every request meanwhile.
+    ///
+    /// - Parameter known: the process where it is too young to be found.
+    /// - Returns: false when it was given up, since the supervisor ends.
+    private func stop(_ known: ProcessIdentity?) -> Bool {
+        guard let process = part.find() ?? known, process.isAlive else {
             set(.stopped)
-        } catch {
-            log.line("\(part.part.rawValue): does not stop: \(Self.describe(error))")
-            set(.failing, reason: "does not stop: \(Self.describe(error))", process: process)
+            return true
         }
+        var request = -1
+        var course = StopCourse(.fast, now: 0)
+        while process.isAlive {
+            let now = SystemClock.monotonicSeconds()
+            let (newest, mode, ending) = locked { (requests, stopMode, isEnding) }
+            if newest != request {
+                request = newest
+                course = StopCourse(mode, now: now)
+                set(.stopping, reason: mode == .smart ? "waits for its clients to leave" : nil, process: process)
+            }
+            if course.asks(now: now) {
+                do {
+                    try process.signal(part.signal(to: mode, waitedSeconds: course.waitedSeconds(now: now)))
+                } catch {
+                    failToStop("\(error)", process)
+                }
+            }
+            if course.isOverdue(now: now) {
+                failToStop("it still runs after \(Int(course.waitedSeconds(now: now))) s", process)
+                if ending { return false }
+            }
+            wait(milliseconds: Int32(StopCourse.repeatSeconds * 1000), process: process)
+        }
+        log.line("\(part.part.rawValue): stopped")
+        set(.stopped)
+        return true
+    }
+
+    private func failToStop(_ reason: String, _ process: ProcessIdentity) {
+        if current.phase != .failing {
+            log.line("\(part.part.rawValue): process \(process.pid) does not stop: \(reason)")
+        }
+        set(.failing, reason: "does not stop: \(reason)", process: process)
     }
 
     private func wait(milliseconds: Int32, process: ProcessIdentity?) {
@@ -153,9 +206,10 @@ final class PartKeeper: @unchecked Sendable {
         _ = try? Poll.wait([PollItem(wake.raw), PollItem(death.raw)], timeoutMilliseconds: milliseconds)
     }
 
-    private func fail(_ reason: String, delay: Double) {
+    private func fail(_ reason: String, delay: Double, request: Int) {
         log.line("\(part.part.rawValue): \(reason)\(delay > 0 ? ", next try in \(delay) s" : "")")
-        set(.failing, reason: reason)
+        // Asked anew meanwhile: it is tried again at once, and that is the answer.
+        set(locked { requests } == request ? .failing : .starting, reason: reason)
     }
 
     private func set(_ phase: ControlReply.PartState.Phase, reason: String? = nil, process: ProcessIdentity? = nil) {
@@ -169,6 +223,12 @@ final class PartKeeper: @unchecked Sendable {
         }
     }
 
+    private func locked<Value>(_ look: () -> Value) -> Value {
+        condition.lock()
+        defer { condition.unlock() }
+        return look()
+    }
+
     private func update(_ change: (PartKeeper) -> Void) {
         condition.lock()
         change(self)
@@ -179,14 +239,5 @@ final class PartKeeper: @unchecked Sendable {
     private static func describe(_ error: any Error) -> String {
         guard let error = error as? ArchiveError else { return "\(error)" }
         return ([error.what] + error.details).joined(separator: "; ")
-    }
-}
-
-/// `log/supervisor.log`: one line per event, with the UTC time.
-final class SupervisorLog: Sendable {
-    func line(_ text: String) {
-        let line = "\(Instant.iso(.init(unixMicroseconds: SystemClock.now()))) \(text)\n"
-        // A full disk must not end the supervisor: a line that cannot be written is lost.
-        _ = line.withCString { Glibc.write(STDERR_FILENO, $0, strlen($0)) }
     }
 }

@@ -9,11 +9,39 @@ protocol SupervisedPart: Sendable {
     /// The process when it is running, whoever started it.
     func find() -> ProcessIdentity?
     func start() throws -> ProcessIdentity
-    func stop(mode: String?) throws
+    /// The signal that asks it to end, after it was asked `waitedSeconds` ago for the first time.
+    func signal(to mode: RunningServer.StopMode, waitedSeconds: Double) -> Int32
     /// Whether it does its work yet.
     func isReady() -> Bool
     /// Called every two seconds; a text means that it must be restarted, and why.
     func reasonToRestart() -> String?
+}
+
+extension SupervisedPart {
+    /// Stops it where no supervisor looks after it.
+    ///
+    /// - Returns: false when the patience was over first; it goes on stopping.
+    @discardableResult
+    func stop(_ mode: RunningServer.StopMode, _ patience: Patience = Patience()) throws -> Bool {
+        guard let process = find() else { return true }
+        var course = StopCourse(mode, now: SystemClock.monotonicSeconds())
+        while process.isAlive {
+            let now = SystemClock.monotonicSeconds()
+            if course.asks(now: now) {
+                try process.signal(signal(to: mode, waitedSeconds: course.waitedSeconds(now: now)))
+            }
+            if patience.isOver { return false }
+            guard !course.isOverdue(now: now) else {
+                throw ArchiveError(
+                    .failed,
+                    "\(part.rawValue) does not stop: process \(process.pid) still runs",
+                    hint: "try again with -m immediate"
+                )
+            }
+            _ = process.waitForExit(timeoutSeconds: min(1, patience.secondsLeft ?? 1))
+        }
+        return true
+    }
 }
 
 /// The receiver: this program, in a process of its own, which outlives its supervisor.
@@ -22,10 +50,14 @@ struct ReceiverPart: SupervisedPart {
     var part: Part { .walArchive }
 
     func find() -> ProcessIdentity? {
-        guard let holder = (try? HeldLock.isHeld(container.paths.receiverLock)) ?? nil,
-            holder.text == Receiver.lockDescription
-        else { return nil }
-        return ProcessIdentity.of(holder.pid)
+        SpawnedChildren.reap()
+        guard let holder = (try? HeldLock.isHeld(container.paths.receiverLock)) ?? nil else { return nil }
+        guard holder.pid == 0 else {
+            return holder.text == Receiver.lockDescription ? ProcessIdentity.of(holder.pid) : nil
+        }
+        // On a full disk the lock does not name its holder; the status can still be written.
+        let status = try? JSONFile.read(ReceiverStatus.self, from: container.paths.receiverStatus)
+        return (status ?? nil).flatMap { ProcessIdentity.of($0.processID) }
     }
 
     func start() throws -> ProcessIdentity {
@@ -41,19 +73,16 @@ struct ReceiverPart: SupervisedPart {
             newSession: true
         )
         let process = try ProcessSpawn.spawn(request)
+        SpawnedChildren.add(process)
         guard let identity = ProcessIdentity.of(process.pid) else {
             throw ArchiveError(.failed, "the receiver ended at once", hint: "see \(container.paths.receiverLog)")
         }
         return identity
     }
 
-    func stop(mode: String?) throws {
-        guard let process = find() else { return }
-        _ = try process.signal(mode == "immediate" ? SIGKILL : SIGTERM)
-        if !process.waitForExit(timeoutSeconds: 30) {
-            _ = try process.signal(SIGKILL)
-            _ = process.waitForExit(timeoutSeconds: 10)
-        }
+    /// Nothing is lost by a kill: what it acknowledged is on disk.
+    func signal(to mode: RunningServer.StopMode, waitedSeconds: Double) -> Int32 {
+        mode == .immediate || waitedSeconds >= 30 ? SIGKILL : SIGTERM
     }
 
     func isReady() -> Bool {
@@ -69,6 +98,12 @@ struct ReceiverPart: SupervisedPart {
 /// The standby: a PostgreSQL server that is fed from the WAL archive.
 struct StandbyPart: SupervisedPart {
     let container: Container
+    private let running = RunningParameters()
+
+    init(container: Container) {
+        self.container = container
+    }
+
     var part: Part { .standby }
 
     private var tree: ServerTree { container.paths.standbyTree }
@@ -88,11 +123,7 @@ struct StandbyPart: SupervisedPart {
         return try PostgresServer.start(launch)
     }
 
-    func stop(mode: String?) throws {
-        guard let server = PostgresServer.find(dataDirectory: tree.data) else { return }
-        let mode = try ServerStop.mode(mode ?? "fast")
-        try server.stop(mode, timeoutSeconds: mode == .smart ? 3600 : 120)
-    }
+    func signal(to mode: RunningServer.StopMode, waitedSeconds: Double) -> Int32 { mode.signal }
 
     func isReady() -> Bool {
         PostgresServer.find(dataDirectory: tree.data)?.acceptsConnections ?? false
@@ -100,28 +131,12 @@ struct StandbyPart: SupervisedPart {
 
     /// Replay pauses when upstream's settings rose above the standby's: it must start again with the new ones.
     func reasonToRestart() -> String? {
-        guard let control = try? ControlFileReader.read(tree),
-            let running = try? runningParameters()
-        else { return nil }
+        guard let control = try? ControlFileReader.read(tree), let running = running.read(container) else {
+            return nil
+        }
         let needed = HotStandbyParameters(control)
         guard running.raised(to: needed) != running else { return nil }
         return "upstream's settings rose: \(needed.settings.map { "\($0.name)=\($0.value)" }.joined(separator: " "))"
-    }
-
-    /// What the server was started with, from the command line that PostgreSQL keeps in postmaster.opts.
-    private func runningParameters() throws -> HotStandbyParameters {
-        let options = try FileTree.readText("\(tree.data)/postmaster.opts")
-        func value(_ name: String) -> Int32 {
-            guard let range = options.range(of: "\(name)=") else { return 0 }
-            return Int32(options[range.upperBound...].prefix { $0.isNumber }) ?? 0
-        }
-        return HotStandbyParameters(
-            maxConnections: value("max_connections"),
-            maxWorkerProcesses: value("max_worker_processes"),
-            maxWALSenders: value("max_wal_senders"),
-            maxPreparedTransactions: value("max_prepared_transactions"),
-            maxLocksPerTransaction: value("max_locks_per_transaction")
-        )
     }
 }
 

@@ -6,10 +6,10 @@ import Platform
 ///
 /// The parts are processes of their own and outlive it: a supervisor that starts again finds them.
 package struct Supervisor: Sendable {
-    let container: Container
+    /// A request is answered within this time, settled or not; whoever asked asks again.
+    static let longestAnswerSeconds = 15.0
 
-    /// In the environment of a supervisor that takes the place of one that died.
-    static let restartMark = "PGARCHIVE_SUPERVISOR_RESTARTED"
+    let container: Container
 
     package init(_ container: Container) {
         self.container = container
@@ -22,27 +22,20 @@ package struct Supervisor: Sendable {
         let lock = try takeLock()
         defer { lock.release() }
         let signals = try SignalWatch([SIGTERM, SIGINT, SIGHUP])
-        let log = SupervisorLog()
-        var desired = try DesiredState.read(container)
-        if desired.running.isEmpty, ProcessInfo.processInfo.environment[Self.restartMark] != nil {
-            // All was stopped while no supervisor was there to be told.
-            return log.line("nothing is wanted to run any more")
-        }
-        if desired.running.isEmpty {
-            desired = DesiredState(running: Set(Part.allCases))
-            try desired.write(container)
-        }
-        let keepers = try [ReceiverPart(container: container), StandbyPart(container: container) as any SupervisedPart]
-            .map { try PartKeeper(part: $0, wanted: desired.running.contains($0.part), log: log) }
+        let log = SupervisorLog(container)
+        // Listening first: who finds nobody listening notes its wish, and that is read below.
         let listener = try ControlSocket.listen(container.paths.controlSocket)
         defer { try? FileTree.removeFile(container.paths.controlSocket) }
+        let desired = try DesiredState.read(container) ?? DesiredState(running: Set(Part.allCases))
+        let keepers = try [ReceiverPart(container: container), StandbyPart(container: container) as any SupervisedPart]
+            .map { try PartKeeper(part: $0, wanted: desired.running.contains($0.part), log: log) }
         log.line("supervisor of '\(container.name)' started, process \(getpid())")
         let threads = try keepers.map { keeper in
             try OwnedThread.start(name: keeper.part.part.rawValue) { keeper.run() }
         }
         let space = SnapshotSpace(container)
         let counter = try OwnedThread.start(name: "space") { space.keepCounting() }
-        let ending = try serve(listener, signals: signals, keepers: keepers)
+        let ending = try serve(listener, signals: signals, keepers: keepers, log: log)
         log.line("supervisor ending: \(ending)")
         space.end()
         for keeper in keepers { keeper.end() }
@@ -52,7 +45,8 @@ package struct Supervisor: Sendable {
 
     private func takeLock() throws -> HeldLock {
         do {
-            return try HeldLock.acquire(container.paths.supervisorLock, wait: 0, description: "supervisor")
+            // A moment: a child of one that was killed keeps the lock until it runs its own program.
+            return try HeldLock.acquire(container.paths.supervisorLock, wait: 0.2, description: "supervisor")
         } catch let conflict as LockConflict {
             throw ArchiveError(
                 .conflict,
@@ -63,8 +57,14 @@ package struct Supervisor: Sendable {
     }
 
     /// Answers requests until one of them, or a signal, asks to end.
-    private func serve(_ listener: borrowing Descriptor, signals: SignalWatch, keepers: [PartKeeper]) throws -> String {
+    private func serve(
+        _ listener: borrowing Descriptor,
+        signals: SignalWatch,
+        keepers: [PartKeeper],
+        log: SupervisorLog
+    ) throws -> String {
         let shutdown = try EventDescriptor()
+        var lastTrouble = ""
         while true {
             let ready = try Poll.wait(
                 [
@@ -76,70 +76,83 @@ package struct Supervisor: Sendable {
             )
             if !ready[1].isEmpty, let signal = try signals.read() { return "signal \(signal)" }
             if !ready[2].isEmpty { return "asked to" }
-            guard !ready[0].isEmpty, let raw = accept(listener) else { continue }
-            _ = try OwnedThread.start(name: "control") {
-                self.answer(raw, keepers: keepers, shutdown: shutdown)
+            guard !ready[0].isEmpty else { continue }
+            do {
+                try takeRequest(listener, keepers: keepers, shutdown: shutdown)
+                lastTrouble = ""
+            } catch {
+                // No more files or threads to be had: the parts are looked after all the same.
+                if "\(error)" != lastTrouble { log.line("a request cannot be answered: \(error)") }
+                lastTrouble = "\(error)"
+                SystemClock.sleep(seconds: 0.1)
             }
         }
     }
 
-    private func accept(_ listener: borrowing Descriptor) -> Int32? {
-        do {
-            return try ControlSocket.accept(listener).release()
+    private func takeRequest(
+        _ listener: borrowing Descriptor,
+        keepers: [PartKeeper],
+        shutdown: EventDescriptor
+    ) throws(SystemError) {
+        let raw = try ControlSocket.accept(listener)
+        do throws(SystemError) {
+            _ = try OwnedThread.start(name: "control") {
+                self.answer(Descriptor(owning: raw), keepers: keepers, shutdown: shutdown)
+            }
         } catch {
-            return nil
+            close(raw)
+            throw error
         }
     }
 
-    private func answer(_ raw: Int32, keepers: [PartKeeper], shutdown: EventDescriptor) {
-        let connection = Descriptor(owning: raw)
+    private func answer(_ connection: consuming Descriptor, keepers: [PartKeeper], shutdown: EventDescriptor) {
         guard let request = try? ControlSocket.receive(ControlRequest.self, from: connection.raw) else { return }
         var reply = ControlReply(parts: [])
         do {
-            let chosen = keepers.filter { request.parts.isEmpty || request.parts.contains($0.part.part) }
-            switch request.verb {
-            case .status: break
-            case .start, .stop, .restart:
-                try note(request)
-                reply = apply(request, to: chosen)
-            case .shutdown:
-                var desired = try DesiredState.read(container)
-                desired.running = []
-                try desired.write(container)
-                reply = apply(ControlRequest(.stop, mode: request.mode), to: keepers)
-            }
+            reply = try carryOut(request, keepers)
+        } catch let error as ArchiveError {
+            reply.error = error.what
+            reply.hint = error.hint
         } catch {
             reply.error = "\(error)"
         }
         reply.parts = keepers.map(\.current)
         try? ControlSocket.send(reply, to: connection.raw)
         // Only now: the process ends at once, and whoever asked would be left without an answer.
-        if request.verb == .shutdown { shutdown.signal() }
+        if request.verb == .shutdown, keepers.allSatisfy({ $0.waitUntilStopped() }) { shutdown.signal() }
     }
 
-    private func note(_ request: ControlRequest) throws {
-        var desired = try DesiredState.read(container)
-        for part in request.parts.isEmpty ? Part.allCases : request.parts {
-            if request.verb == .stop { desired.running.remove(part) } else { desired.running.insert(part) }
+    private func carryOut(_ request: ControlRequest, _ keepers: [PartKeeper]) throws -> ControlReply {
+        let chosen = keepers.filter { request.parts.isEmpty || request.parts.contains($0.part.part) }
+        let mode = try ServerStop.mode(request.mode ?? "fast")
+        let isWish = request.verb != .wait
+        switch request.verb {
+        case .status: return ControlReply(parts: [])
+        case .start: for keeper in chosen { keeper.ask(running: true) }
+        case .stop, .shutdown: for keeper in chosen { keeper.ask(running: false, mode: mode) }
+        case .restart: for keeper in chosen { keeper.ask(running: true, mode: mode, restart: true) }
+        case .wait: break
         }
-        try desired.write(container)
+        let isNoted = !isWish || (try? note(request, keepers)) != nil
+        let seconds = min(request.waitSeconds ?? Self.longestAnswerSeconds, Self.longestAnswerSeconds)
+        let deadline = Date(timeIntervalSinceNow: seconds)
+        let isSettled = chosen.map { $0.waitUntilSettled(deadline) }.allSatisfy { $0 }
+        // A full disk was in the way; stopping has perhaps made room.
+        if !isNoted { try note(request, keepers) }
+        let failure = chosen.map(\.current).first { $0.phase == .failing }
+        return ControlReply(
+            parts: [],
+            isSettled: isSettled,
+            error: failure.map { "\($0.part.rawValue) \($0.reason ?? "fails")" },
+            hint: failure.map { "'pgarchive \($0.part.rawValue) log' tells more; it goes on being tried" }
+        )
     }
 
-    private func apply(_ request: ControlRequest, to keepers: [PartKeeper]) -> ControlReply {
-        var reply = ControlReply(parts: [])
-        for keeper in keepers {
-            let done = keeper.request(
-                running: request.verb != .stop,
-                mode: request.mode,
-                restart: request.verb == .restart,
-                timeoutSeconds: 90
-            )
-            let state = keeper.current
-            if !done, reply.error == nil {
-                reply.error = "\(state.part.rawValue) \(state.reason ?? "is still \(state.phase.rawValue)")"
-                reply.hint = "'pgarchive \(state.part.rawValue) log' tells more; it goes on being tried"
-            }
+    /// Keeps what is wanted for the next supervisor.
+    private func note(_ request: ControlRequest, _ keepers: [PartKeeper]) throws {
+        try DesiredState.change(container) { _ in
+            request.verb == .shutdown
+                ? nil : DesiredState(running: Set(keepers.filter(\.isWanted).map(\.part.part)))
         }
-        return reply
     }
 }

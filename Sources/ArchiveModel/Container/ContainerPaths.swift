@@ -36,11 +36,15 @@ package struct ContainerPaths: Hashable, Sendable {
 
     package var run: String { "\(root)/run" }
     package var desiredState: String { "\(run)/desired.json" }
+    package var desiredLock: String { "\(run)/desired.lock" }
     package var supervisorLock: String { "\(run)/supervisor.lock" }
+    /// Held by what starts a supervisor again when it dies.
+    package var restarterLock: String { "\(run)/restarter.lock" }
     package var receiverLock: String { "\(run)/receiver.lock" }
     package var receiverStatus: String { "\(run)/receiver.json" }
     package var changeLock: String { "\(run)/change.lock" }
     package func cloneLock(_ name: String) -> String { "\(run)/clone-\(name).lock" }
+    package var compressionLock: String { "\(run)/compression.lock" }
     package var controlSocket: String { "\(run)/control.sock" }
     package var standbyHold: String { "\(run)/standby.hold" }
     package var snapshotSpace: String { "\(run)/space.json" }

@@ -45,3 +45,67 @@ package struct ReceiverStatus: Codable, Hashable, Sendable {
         self.updatedAt = updatedAt
     }
 }
+
+extension ReceiverStatus {
+    /// It writes its status every five seconds, also when nothing happens.
+    package static let longestSilenceSeconds = 30.0
+    /// It asks the upstream for a sign of life, and gives a connection up after a minute without one.
+    package static let longestUpstreamSilenceSeconds = 120.0
+
+    /// What a receiver is worth that holds its lock: whether it can be believed to work, in a word, with a reason
+    /// where it stands still.
+    package struct Standing: Hashable, Sendable {
+        package var isAlive: Bool
+        package var word: String
+        package var reason: String?
+    }
+
+    /// - Parameters:
+    ///   - status: what was written last, perhaps by an earlier process.
+    ///   - holder: the process that holds the lock now; 0 when it is not known.
+    package static func standing(_ status: ReceiverStatus?, holder: Int32, now: PostgresTime) -> Standing {
+        guard let status, holder == 0 || status.processID == holder else {
+            return Standing(isAlive: true, word: "starting", reason: nil)
+        }
+        let silence = seconds(from: status.updatedAt, to: now)
+        if silence > longestSilenceSeconds {
+            return Standing(
+                isAlive: false,
+                word: "silent",
+                reason: "process \(status.processID) has said nothing for \(Int(silence)) s: it is stopped, or waits "
+                    + "for a disk that does not answer"
+            )
+        }
+        if let heardAt = status.heardAt, status.state == .streaming || status.state == .catchingUp {
+            let silence = seconds(from: heardAt, to: now)
+            if silence > longestUpstreamSilenceSeconds {
+                return Standing(
+                    isAlive: true,
+                    word: "silent",
+                    reason: "nothing has come from the upstream for \(Int(silence)) s"
+                )
+            }
+        }
+        return Standing(isAlive: true, word: status.state.words, reason: status.reason)
+    }
+
+    private static func seconds(from: PostgresTime, to: PostgresTime) -> Double {
+        Double(to.unixMicroseconds - from.unixMicroseconds) / 1e6
+    }
+}
+
+extension ReceiverStatus.State {
+    /// For people.
+    package var words: String {
+        switch self {
+        case .connecting: "connecting"
+        case .catchingUp: "catching up"
+        case .streaming: "streaming"
+        case .retrying: "retrying"
+        case .diskFull: "disk full"
+        case .diverged: "diverged"
+        case .gap: "gap"
+        case .stopped: "stopped"
+        }
+    }
+}

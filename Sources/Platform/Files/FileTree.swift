@@ -46,6 +46,14 @@ package enum FileTree {
         return FileKind(mode: status.st_mode)
     }
 
+    /// Whether an open file is the one at `path`: not when that was moved away or replaced.
+    package static func isSame(_ descriptor: Int32, _ path: String) -> Bool {
+        var open = stat()
+        var there = stat()
+        return fstat(descriptor, &open) == 0 && stat(path, &there) == 0 && open.st_ino == there.st_ino
+            && open.st_dev == there.st_dev
+    }
+
     /// Whether something is at `path`; false also where it cannot be seen.
     package static func exists(_ path: String) -> Bool {
         var status = stat()

@@ -26,9 +26,10 @@ package struct LockConflict: Error, Sendable, CustomStringConvertible {
     }
 }
 
-/// An `flock` on a file that also describes its holder.
+/// A lock on a file that also describes its holder.
 ///
-/// The kernel gives it back when the process ends, however it ends; the file stays and means nothing by itself.
+/// It belongs to the open file description (fcntl(2), `F_OFD_SETLK`): the kernel gives it back when the process ends,
+/// however it ends; the file stays and means nothing by itself.
 /// Programs started do not inherit it, unless `raw` is named among the descriptors that they keep.
 package final class HeldLock: Sendable {
     package let path: String
@@ -54,18 +55,20 @@ package final class HeldLock: Sendable {
             let result = pgarchive_try_lock(file.raw, shared)
             if result == 0 {
                 // Removed or replaced while we waited: that lock excludes nobody.
-                guard try isStill(file, at: path) else { continue }
-                if !shared { try describe(file, description) }
+                guard FileTree.isSame(file.raw, path) else { continue }
+                if !shared { describe(file, description) }
                 return HeldLock(path: path, descriptor: file.release())
             }
             guard result == -EWOULDBLOCK else { try checked(result, "lock", path); continue }
             guard !deadline.hasPassed else { throw LockConflict(path: path, holder: readHolder(path)) }
-            // flock has no time limit of its own, and a signal would be needed to leave it.
+            // The waiting kind has no time limit of its own, and a signal would be needed to leave it.
             SystemClock.sleep(seconds: min(0.02, deadline.secondsLeft ?? 0.02))
         }
     }
 
-    /// Who holds the lock now, nil when nobody does.
+    /// Who holds the lock alone now, nil when nobody does.
+    ///
+    /// Only looks: whoever takes the lock at this moment is not disturbed.
     package static func isHeld(_ path: String) throws(SystemError) -> LockHolder? {
         let file: Descriptor
         do throws(SystemError) {
@@ -74,10 +77,8 @@ package final class HeldLock: Sendable {
             if error.isNotFound { return nil }
             throw error
         }
-        let result = pgarchive_try_lock(file.raw, true)
-        if result == -EWOULDBLOCK { return readHolder(path) ?? LockHolder(pid: 0, text: "another process") }
-        try checked(result, "lock", path)
-        return nil
+        guard try checked(pgarchive_is_locked(file.raw), "look at the lock", path) != 0 else { return nil }
+        return readHolder(path) ?? LockHolder(pid: 0, text: "another process")
     }
 
     package func release() {
@@ -97,15 +98,16 @@ package final class HeldLock: Sendable {
         self.descriptor = Mutex(descriptor)
     }
 
-    private static func isStill(_ file: borrowing Descriptor, at path: String) throws(SystemError) -> Bool {
-        let held = try file.status()
-        var there = stat()
-        return stat(path, &there) == 0 && there.st_ino == held.st_ino && there.st_dev == held.st_dev
-    }
-
-    private static func describe(_ file: borrowing Descriptor, _ text: String) throws(SystemError) {
-        try file.writeAll(Array("\(getpid()) \(text)\n".utf8), at: 0)
-        try file.truncate(to: Int64("\(getpid()) \(text)\n".utf8.count))
+    /// A full disk is no reason to do without the lock: it holds all the same.
+    private static func describe(_ file: borrowing Descriptor, _ text: String) {
+        let bytes = Array("\(getpid()) \(text)\n".utf8)
+        do throws(SystemError) {
+            try file.writeAll(bytes, at: 0)
+            try file.truncate(to: Int64(bytes.count))
+        } catch {
+            // At least it must not name whoever held it before.
+            try? file.truncate(to: 0)
+        }
     }
 
     private static func readHolder(_ path: String) -> LockHolder? {

@@ -32,7 +32,7 @@ package enum PostgresServer {
         )
         do throws(SystemError) {
             let process = try ProcessSpawn.spawn(request)
-            ServerChildren.add(process)
+            SpawnedChildren.add(process)
             guard let identity = process.identity else {
                 throw SystemError(call: "watch the process of", errno: ESRCH, path: request.executable)
             }
@@ -47,7 +47,7 @@ package enum PostgresServer {
     /// It is believed only when the process that `postmaster.pid` names lives, is a PostgreSQL, and works in that
     /// directory: numbers are used again, and a zombie is dead although signals reach it.
     package static func find(dataDirectory: String) -> RunningServer? {
-        ServerChildren.reap()
+        SpawnedChildren.reap()
         guard let file = PostmasterFile.read(dataDirectory: dataDirectory),
             case .server(let identity) = DataDirectoryProcesses.relation(of: file.pid, to: dataDirectory)
         else { return nil }

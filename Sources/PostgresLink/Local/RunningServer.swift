@@ -3,7 +3,8 @@ package import Platform
 
 /// A server of this machine, started by us or found; its process may have ended meanwhile.
 package final class RunningServer: Sendable {
-    package enum StopMode: Sendable, Hashable {
+    /// From the mildest to the sharpest.
+    package enum StopMode: Sendable, Hashable, Comparable {
         /// Waits for the clients to leave.
         case smart
         /// Sends the clients away, writes a shutdown checkpoint (or, in recovery, a restartpoint).
@@ -11,8 +12,8 @@ package final class RunningServer: Sendable {
         /// Stops at once; recovery follows at the next start.
         case immediate
 
-        /// PostgreSQL's documentation, "Shutting Down the Server".
-        var signal: Int32 {
+        /// PostgreSQL's documentation, "Shutting Down the Server": one that is stopping can be sent a sharper one.
+        package var signal: Int32 {
             switch self {
             case .smart: SIGTERM
             case .fast: SIGINT

@@ -8,7 +8,7 @@ extension WALDirectory {
     /// Replaces a plain segment by `SEGMENT.zst`, which is read back and compared first.
     ///
     /// Killed anywhere, it leaves the plain file, the compressed one, or both, each whole. A segment that is already
-    /// compressed is fine.
+    /// compressed is fine, also when somebody else compresses it at the same time.
     /// - Parameters:
     ///   - name: the segment.
     ///   - level: zstd's, 1 to 19.
@@ -37,6 +37,11 @@ extension WALDirectory {
             try FaultPoint.pass("compress.beforeRemove")
             try DurableFile.remove(reader.path)
             return (before, after)
+        } catch let error as SystemError where error.isNotFound {
+            unlink(temporary)
+            // Somebody else was faster: the plain file is gone, since the compressed one is there.
+            guard !FileTree.exists(reader.path), FileTree.exists(final) else { throw error }
+            return (before, UInt64(max(0, try FileTree.size(final))))
         } catch {
             unlink(temporary)
             throw error

@@ -29,7 +29,7 @@ struct ContainerRunCommand: ParsableCommand {
         let container = try global.locator.open(global.selector)
         try Privileges.becomeOwner(of: container)
         if restart {
-            try SupervisorStart(container).keepSupervisor()
+            try Restarter(container).run()
         } else {
             try Supervisor(container).run()
         }

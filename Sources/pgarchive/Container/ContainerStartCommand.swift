@@ -9,9 +9,9 @@ struct ContainerStartCommand: ParsableCommand {
         abstract: "Start the wal_archive and standby processes, and keep them running.",
         discussion: """
             Starts a supervisor in the background, which starts both, and starts them again when they die. Returns \
-            when the standby answers queries and the receiver has tried to connect, and says whether the upstream has \
-            answered; or with exit code 1 and the reason when one does not start; it goes on being \
-            tried. What runs already is left alone. Clones are not started.
+            when the standby answers queries, however long it has to replay before, and the receiver has tried to \
+            connect, and says whether the upstream has answered; or with exit code 1 and the reason when one does not \
+            start; it goes on being tried, also after Ctrl-C. What runs already is left alone. Clones are not started.
 
             Run as root, it mounts the container's pool first, as is needed after a reboot. Under systemd use \
             'systemctl start pgarchive@NAME' instead, which does the same.
@@ -24,14 +24,16 @@ struct ContainerStartCommand: ParsableCommand {
             """
     )
 
+    @OptionGroup var wait: WaitOptions
+
     @OptionGroup var global: GlobalOptions
 
     func run() throws {
         try global.mountPool()
         let container = try global.locator.open(global.selector)
         try Privileges.becomeOwner(of: container)
-        let reply = try SupervisorStart(container).start(parts: Part.allCases)
-        try PartCommands.showStarted(reply, Part.allCases, in: container, global.render)
+        let reply = try SupervisorStart(container).start(parts: Part.allCases, wait.patience(global.render))
+        try PartCommands.showStarted(reply, Part.allCases, wait, in: container, global.render)
     }
 }
 

@@ -21,10 +21,12 @@ struct ContainerStopCommand: ContainerCommand {
 
     @OptionGroup var stop: StopOptions
 
+    @OptionGroup var wait: WaitOptions
+
     @OptionGroup var global: GlobalOptions
 
     func run(in container: Container) throws {
-        let reply = try PartControl(container).shutdown(mode: stop.mode.rawValue)
-        try PartCommands.show(reply, Part.allCases, render)
+        let reply = try PartControl(container).shutdown(mode: stop.mode.rawValue, wait.patience(render))
+        try PartCommands.show(reply, Part.allCases, wait, render)
     }
 }

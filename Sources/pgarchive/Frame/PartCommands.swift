@@ -4,34 +4,54 @@ import ArgumentParser
 
 /// What the verbs of wal_archive and standby have in common.
 enum PartCommands {
-    static func start(_ part: Part, in container: Container, _ render: Render) throws {
-        let reply = try SupervisorStart(container).start(parts: [part])
-        try showStarted(reply, [part], in: container, render)
+    static func start(_ part: Part, _ wait: WaitOptions, in container: Container, _ render: Render) throws {
+        let reply = try SupervisorStart(container).start(parts: [part], wait.patience(render))
+        try showStarted(reply, [part], wait, in: container, render)
     }
 
-    static func stop(_ part: Part, mode: StopOptions.Mode, in container: Container, _ render: Render) throws {
-        let reply = try PartControl(container).stop(parts: [part], mode: mode.rawValue)
-        try show(reply, [part], render)
+    static func stop(
+        _ part: Part,
+        mode: StopOptions.Mode,
+        _ wait: WaitOptions,
+        in container: Container,
+        _ render: Render
+    ) throws {
+        let control = PartControl(container)
+        let reply = try control.stop(parts: [part], mode: mode.rawValue, wait.patience(render))
+        try show(reply, [part], wait, render)
     }
 
-    static func restart(_ part: Part, mode: StopOptions.Mode, in container: Container, _ render: Render) throws {
-        let reply = try PartControl(container).restart(parts: [part], mode: mode.rawValue)
-        try showStarted(reply, [part], in: container, render)
+    static func restart(
+        _ part: Part,
+        mode: StopOptions.Mode,
+        _ wait: WaitOptions,
+        in container: Container,
+        _ render: Render
+    ) throws {
+        let control = PartControl(container)
+        let reply = try control.restart(parts: [part], mode: mode.rawValue, wait.patience(render))
+        try showStarted(reply, [part], wait, in: container, render)
     }
 
-    /// What a supervisor answered, as one line a part.
-    static func show(_ reply: ControlReply, _ parts: [Part], _ render: Render) throws {
+    /// What a supervisor answered, as one line a part; an error where the parts are still on their way.
+    static func show(_ reply: ControlReply, _ parts: [Part], _ wait: WaitOptions, _ render: Render) throws {
         let states = reply.parts.filter { parts.contains($0.part) }
-        try render.done(
-            states,
-            states.map { line($0.part, $0.phase.rawValue, $0.processID, $0.reason) }.joined(separator: "\n")
-        )
+        try requireSettled(reply, states, wait)
+        try render.done(states, states.map(sentence).joined(separator: "\n"))
     }
 
     /// What runs now, in the words of status: a receiver that only tries to connect says so, and why.
-    static func showStarted(_ reply: ControlReply, _ parts: [Part], in container: Container, _ render: Render) throws {
+    static func showStarted(
+        _ reply: ControlReply,
+        _ parts: [Part],
+        _ wait: WaitOptions,
+        in container: Container,
+        _ render: Render
+    ) throws {
+        let states = reply.parts.filter { parts.contains($0.part) }
+        try requireSettled(reply, states, wait)
         let reports = try StatusReport.gather(container).parts
-        let started = reply.parts.filter { parts.contains($0.part) }.map { state in
+        let started = states.map { state in
             (state: state, report: reports.first { $0.name == state.part.rawValue })
         }
         try render.done(
@@ -49,6 +69,26 @@ enum PartCommands {
                 )
             }.joined(separator: "\n")
         )
+    }
+
+    private static func requireSettled(
+        _ reply: ControlReply,
+        _ states: [ControlReply.PartState],
+        _ wait: WaitOptions
+    ) throws {
+        guard reply.isSettled || wait.noWait else {
+            throw ArchiveError(
+                .failed,
+                "the time is over: "
+                    + states.filter { $0.phase == .starting || $0.phase == .stopping }.map(sentence)
+                    .joined(separator: "; "),
+                hint: "it goes on; 'pgarchive container status' shows how far it is"
+            )
+        }
+    }
+
+    private static func sentence(_ state: ControlReply.PartState) -> String {
+        line(state.part, state.phase.rawValue, state.processID, state.reason)
     }
 
     private static func line(_ part: Part, _ state: String, _ processID: Int32?, _ reason: String?) -> String {

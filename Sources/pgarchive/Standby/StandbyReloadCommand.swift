@@ -17,9 +17,12 @@ struct StandbyReloadCommand: ContainerCommand {
             """
     )
 
+    @OptionGroup var pgCtl: PgCtlOptions
+
     @OptionGroup var global: GlobalOptions
 
     func run(in container: Container) throws {
+        try pgCtl.refuse(in: container)
         try PartControl(container).reloadStandby()
         try render.done(Outcome(done: "reloaded", names: ["standby"]), "the standby reads its configuration again")
     }

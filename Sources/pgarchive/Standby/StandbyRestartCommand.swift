@@ -19,9 +19,14 @@ struct StandbyRestartCommand: ContainerCommand {
 
     @OptionGroup var stop: StopOptions
 
+    @OptionGroup var wait: WaitOptions
+
+    @OptionGroup var pgCtl: PgCtlOptions
+
     @OptionGroup var global: GlobalOptions
 
     func run(in container: Container) throws {
-        try PartCommands.restart(.standby, mode: stop.mode, in: container, render)
+        try pgCtl.refuse(in: container)
+        try PartCommands.restart(.standby, mode: stop.mode, wait, in: container, render)
     }
 }

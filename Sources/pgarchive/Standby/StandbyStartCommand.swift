@@ -18,9 +18,14 @@ struct StandbyStartCommand: ContainerCommand {
             """
     )
 
+    @OptionGroup var wait: WaitOptions
+
+    @OptionGroup var pgCtl: PgCtlOptions
+
     @OptionGroup var global: GlobalOptions
 
     func run(in container: Container) throws {
-        try PartCommands.start(.standby, in: container, render)
+        try pgCtl.refuse(in: container)
+        try PartCommands.start(.standby, wait, in: container, render)
     }
 }

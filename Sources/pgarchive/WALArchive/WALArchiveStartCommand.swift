@@ -18,9 +18,11 @@ struct WALArchiveStartCommand: ContainerCommand {
             """
     )
 
+    @OptionGroup var wait: WaitOptions
+
     @OptionGroup var global: GlobalOptions
 
     func run(in container: Container) throws {
-        try PartCommands.start(.walArchive, in: container, render)
+        try PartCommands.start(.walArchive, wait, in: container, render)
     }
 }

@@ -18,9 +18,11 @@ struct WALArchiveStopCommand: ContainerCommand {
             """
     )
 
+    @OptionGroup var wait: WaitOptions
+
     @OptionGroup var global: GlobalOptions
 
     func run(in container: Container) throws {
-        try PartCommands.stop(.walArchive, mode: .fast, in: container, render)
+        try PartCommands.stop(.walArchive, mode: .fast, wait, in: container, render)
     }
 }
