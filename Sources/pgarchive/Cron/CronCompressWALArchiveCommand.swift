@@ -8,7 +8,8 @@ struct CronCompressWALArchiveCommand: ContainerCommand {
         abstract: "Compress the WAL that the standby has replayed.",
         discussion: """
             With zstd, n segments at a time. Each is read back and compared with the original before it takes its \
-            place, and all that reads WAL reads both forms. While one job runs, a second does nothing. Logged in log/cron_wal_archive.log.
+            place, and all that reads WAL reads both forms. While one job runs, a second does nothing. Logged in \
+            log/cron_wal_archive.log.
 
             EXAMPLES
               pgarchive cron compress-wal-archive 2
