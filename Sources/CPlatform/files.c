@@ -142,6 +142,11 @@ int pgarchive_try_lock(int fd, bool shared) {
     }
 }
 
+int pgarchive_unlock(int fd) {
+    struct flock whole = {.l_type = F_UNLCK, .l_whence = SEEK_SET};
+    return fcntl(fd, F_OFD_SETLK, &whole) == 0 ? 0 : -errno;
+}
+
 int pgarchive_is_locked(int fd) {
     struct flock whole = {.l_type = F_RDLCK, .l_whence = SEEK_SET};
     return fcntl(fd, F_OFD_GETLK, &whole) == 0 ? whole.l_type != F_UNLCK : -errno;

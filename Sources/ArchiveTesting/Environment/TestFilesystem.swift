@@ -72,7 +72,7 @@ package final class TestFilesystem: Sendable {
     package func unmount() throws {
         guard kind != .plain, isMounted else { return }
         // A process that another test is just starting holds our descriptors for a moment.
-        for _ in 0..<50 {
+        for _ in 0..<500 {
             if try TestCommand.asCaller("umount", [path]).run().status == 0 { return }
             usleep(20_000)
         }

@@ -27,6 +27,7 @@ int pgarchive_allocate(int fd, int64_t size);
 int pgarchive_rename_noreplace(const char *from, const char *to);
 int pgarchive_rename_exchange(const char *from, const char *to);
 int pgarchive_try_lock(int fd, bool shared);
+int pgarchive_unlock(int fd);
 // Whether somebody else holds it alone: 1 or 0; takes nothing, so nobody who takes it meanwhile is refused.
 int pgarchive_is_locked(int fd);
 int pgarchive_set_flags(int fd, bool nonblocking);

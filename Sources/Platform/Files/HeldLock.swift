@@ -33,7 +33,7 @@ package struct LockConflict: Error, Sendable, CustomStringConvertible {
 /// Programs started do not inherit it, unless `raw` is named among the descriptors that they keep.
 package final class HeldLock: Sendable {
     package let path: String
-    private let descriptor: Mutex<Int32>
+    private let state: Mutex<(descriptor: Int32, isGivenAway: Bool)>
 
     /// Takes the lock.
     /// - Parameters:
@@ -82,20 +82,29 @@ package final class HeldLock: Sendable {
     }
 
     package func release() {
-        descriptor.withLock { raw in
-            if raw >= 0 { close(raw) }
-            raw = -1
+        state.withLock { state in
+            guard state.descriptor >= 0 else { return }
+            // A child that is just being started has a copy until it runs its program, which would keep the lock.
+            if !state.isGivenAway { _ = pgarchive_unlock(state.descriptor) }
+            close(state.descriptor)
+            state.descriptor = -1
         }
     }
 
-    /// The locked descriptor, for a child that shall keep the lock; nil after the release.
-    package var raw: Int32? { descriptor.withLock { $0 >= 0 ? $0 : nil } }
+    /// The locked descriptor, for a child that shall keep the lock when this one lets go; nil after the release.
+    package var raw: Int32? {
+        state.withLock { state in
+            guard state.descriptor >= 0 else { return nil }
+            state.isGivenAway = true
+            return state.descriptor
+        }
+    }
 
     deinit { release() }
 
     private init(path: String, descriptor: Int32) {
         self.path = path
-        self.descriptor = Mutex(descriptor)
+        self.state = Mutex((descriptor, false))
     }
 
     /// A full disk is no reason to do without the lock: it holds all the same.

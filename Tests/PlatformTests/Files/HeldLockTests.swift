@@ -66,16 +66,7 @@ struct HeldLockTests {
                 isOver.store(true, ordering: .relaxed)
                 for looker in lookers { looker.join() }
             }
-            var refused = 0
-            for _ in 0..<2000 {
-                do {
-                    try HeldLock.acquire(path, description: "taker").release()
-                } catch is LockConflict {
-                    // What another test starts has a copy of our descriptors for an instant, until it runs its program.
-                    refused += 1
-                }
-            }
-            #expect(refused < 100)
+            for _ in 0..<3000 { try HeldLock.acquire(path, description: "taker").release() }
         }
     }
 
