@@ -10,6 +10,10 @@ struct CronExpireAndCreateSnapshotCommand: ContainerCommand {
             What 'snapshot expire' and then 'snapshot create' do, with the same settings. When one of them fails, \
             the other is done all the same, and the exit code is the failure's. Logged in log/cron_snapshot.log.
 
+            Where a clone of the new snapshot would have to replay more WAL than the setting snapshot.debt, the \
+            next checkpoint of upstream is waited for, right after which it is least. When none comes in time the \
+            snapshot is taken all the same, and the log says what it leaves to replay.
+
             EXAMPLES
               pgarchive cron expire-and-create-snapshot
 
@@ -18,7 +22,20 @@ struct CronExpireAndCreateSnapshotCommand: ContainerCommand {
             """
     )
 
+    @Option(
+        name: [.customShort("t"), .long],
+        help: ArgumentHelp(
+            "How long to wait for a moment with little WAL to replay; 0 takes the snapshot at once.",
+            valueName: "seconds"
+        )
+    )
+    var timeout: Double = 600
+
     @OptionGroup var global: GlobalOptions
+
+    func validate() throws {
+        guard (0...86_400).contains(timeout) else { throw ValidationError("--timeout is 0 to 86400 seconds") }
+    }
 
     private struct Done: Encodable {
         var expired: Expiry.Outcome?
@@ -42,9 +59,7 @@ struct CronExpireAndCreateSnapshotCommand: ContainerCommand {
         }
         do {
             done.created = try log.job("create-snapshot") {
-                let record = try SnapshotTake(container, interruption: Interruption()).run()
-                try log.line("snapshot '\(record.name)' created at \(record.replayed)")
-                return record
+                try createSnapshot(of: container, log)
             }
         } catch {
             failures.append(error)
@@ -58,5 +73,36 @@ struct CronExpireAndCreateSnapshotCommand: ContainerCommand {
             hint: failure.hint,
             details: failure.details + failures.dropFirst().map { "also: \(Failure($0).what)" }
         )
+    }
+
+    private func createSnapshot(of container: Container, _ log: CronLog) throws -> SnapshotRecord {
+        let interruption = try Interruption()
+        let limit = container.settings.snapshotDebtBytes
+        let ending = try SnapshotMoment(container, interruption: interruption).wait(seconds: timeout) { debt in
+            try log.line(
+                "\(HumanText.bytes(debt.bytes)) to replay since the checkpoint of \(debt.redo), more than "
+                    + "snapshot.debt (\(HumanText.bytes(limit))): waiting for upstream's next checkpoint"
+            )
+        }
+        let record = try SnapshotTake(container, interruption: interruption).run()
+        try log.line(
+            "snapshot '\(record.name)' created at \(record.replayed), "
+                + "\(HumanText.bytes(record.debtBytes)) to replay for a clone"
+        )
+        if record.debtBytes > limit { try log.line(reason(ending)) }
+        return record
+    }
+
+    /// Why a snapshot leaves more to replay than it should.
+    private func reason(_ ending: SnapshotMoment.Ending) -> String {
+        let reason =
+            switch ending {
+            case .timeOver:
+                "the standby has replayed no newer checkpoint of upstream, "
+                    + "waited for \(HumanText.elapsed(seconds: timeout))"
+            case .restartpoint: "upstream's checkpoints are that far apart"
+            case .little, .unfit: "it was replayed meanwhile"
+            }
+        return "more than snapshot.debt: \(reason)"
     }
 }
