@@ -10,7 +10,7 @@ struct DesiredStateTests {
     @Test("nobody's wish is lost when several change it at once")
     func changesAtOnce() throws {
         try TestDirectory.with { directory in
-            let container = try Self.container(in: directory)
+            let container = try ContainerFixture.container(in: directory)
             try #expect(DesiredState.read(container) == nil)
             let threads = try Part.allCases.map { part in
                 try OwnedThread.start(name: part.rawValue) {
@@ -29,23 +29,5 @@ struct DesiredStateTests {
             try DesiredState.change(container) { _ in nil }
             try #expect(DesiredState.read(container) == nil)
         }
-    }
-
-    private static func container(in directory: TestDirectory) throws -> Container {
-        let paths = ContainerPaths(root: directory.path)
-        let identity = ContainerIdentity(
-            name: "main",
-            systemIdentifier: 1,
-            major: 15,
-            segmentBytes: 1 << 20,
-            driver: .copy,
-            owner: "postgres",
-            superuser: "postgres",
-            createdAt: PostgresTime(rawValue: 0)
-        )
-        try FileTree.makeDirectory(paths.run, mode: 0o700)
-        try JSONFile.replace(paths.identity, with: identity)
-        try DurableFile.replace(paths.settings, text: SettingsFile.text(Settings()))
-        return try Container.open(directory.path)
     }
 }
