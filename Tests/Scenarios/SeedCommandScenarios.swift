@@ -90,6 +90,7 @@ struct SeedCommandScenarios {
         Row("clone stop again"),
         Row("clone delete again"),
         Row("cron expire-and-create-snapshot", leaves: "log/cron_snapshot.log"),
+        Row("system dashboard", says: ["== wal_archive.log", "== cron_snapshot.log", "== cron_wal_archive.log"]),
         Row("snapshot delete SNAPSHOT", leaves: "!snapshots/SNAPSHOT"),
     ]
 
@@ -121,6 +122,7 @@ struct SeedCommandScenarios {
             try Self.run(Self.snapshotsAndClones, archive, ["SNAPSHOT": snapshot, "MOMENT": moment])
             if kind == .btrfs {
                 try Self.run([Row("cron defrag-btrfs", leaves: "log/cron_btrfs.log")], archive)
+                try Self.run([Row("system dashboard", says: ["== cron_btrfs.log", "defrag-btrfs: done"])], archive)
             }
             for sentence in try InvariantsChecker(archive).violations() { Issue.record("\(sentence)") }
             try Self.run(Self.theEnd, archive)

@@ -1,6 +1,7 @@
 import ArchiveEngine
 import ArchiveModel
 import ArgumentParser
+import Platform
 
 struct ContainerDashboardCommand: ContainerCommand {
     static let configuration = CommandConfiguration(
@@ -67,11 +68,16 @@ struct ContainerDashboardCommand: ContainerCommand {
     }
 
     private func logs(_ container: Container) throws -> [(String, [String])] {
-        [
-            ("wal_archive.log", LogView(file: container.paths.receiverLog, what: "wal_archive.log")),
-            ("standby", LogView(serverLogsIn: container.paths.standbyLog, what: "the standby's log")),
-            ("supervisor.log", LogView(file: container.paths.supervisorLog, what: "supervisor.log")),
-            ("cron_snapshot.log", LogView(file: container.paths.cronLog("snapshot"), what: "cron_snapshot.log")),
-        ].map { ($0.0, (try? $0.1.lastLines(lines)) ?? []) }
+        let paths = container.paths
+        let parts = [
+            ("wal_archive.log", LogView(file: paths.receiverLog, what: "wal_archive.log")),
+            ("standby", LogView(serverLogsIn: paths.standbyLog, what: "the standby's log")),
+            ("supervisor.log", LogView(file: paths.supervisorLog, what: "supervisor.log")),
+        ]
+        // Those of the jobs that have run.
+        let jobs = ["snapshot", "wal_archive", "btrfs"].map { ("cron_\($0).log", paths.cronLog($0)) }
+            .filter { FileTree.exists($0.1) }
+            .map { ($0.0, LogView(file: $0.1, what: $0.0)) }
+        return (parts + jobs).map { ($0.0, (try? $0.1.lastLines(lines)) ?? []) }
     }
 }
