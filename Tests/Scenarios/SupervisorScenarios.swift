@@ -203,6 +203,30 @@ struct SupervisorScenarios {
         }
     }
 
+    /// A container runs for years.
+    @Test func largeLogsAreMovedAwayByThemselves() throws {
+        try TestArchive.with(TestArchive.Options()) { archive in
+            let logs = ["wal_archive.log", "supervisor.log", "standby/startup.log"].map { "\(archive.path)/log/\($0)" }
+            let following = try archive.pgarchive.start("wal_archive", "log", "-f")
+            try eventually("the log is followed") { !following.output.isEmpty }
+            for log in logs { try TestCommand("/usr/bin/truncate", ["-s", "+5M", log]).succeed() }
+            try archive.upstream.sql("select pg_terminate_backend(pid) from pg_stat_replication")
+            try archive.pgarchive("standby", "restart")
+            try eventually("all go on in new files") {
+                try text(logs[0]).contains("trying again") && text(logs[1]).contains("standby: started")
+            }
+            for log in logs {
+                #expect(try text("\(log).1").utf8.count > 5 << 20, "\(log)")
+                #expect(try text(log).utf8.count < 1 << 20, "\(log)")
+            }
+            try eventually("the new file is followed") { following.output.contains("trying again") }
+            following.signal(SIGTERM)
+            _ = try following.wait(deadline: 10)
+            try archive.switchAndReceive()
+            try archive.finish()
+        }
+    }
+
     @Test(.enabled(if: TestFilesystem.Kind.tmpfs.isAvailable, "needs root, to mount"))
     func aFullDiskDoesNotKeepTheStandbyRunning() throws {
         var options = TestArchive.Options(.tmpfs)

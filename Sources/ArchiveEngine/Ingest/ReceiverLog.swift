@@ -22,7 +22,7 @@ final class ReceiverLog {
         try Descriptor.open(path, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW, mode: 0o640)
     }
 
-    /// Moved away, as by logrotate: the next lines go to a new file.
+    /// Moved away, here or by logrotate: the next lines go to a new file.
     private func follow() {
         guard let path, !FileTree.isSame(file.raw, path), let new = try? Self.open(path) else { return }
         file = new
@@ -32,6 +32,7 @@ final class ReceiverLog {
     func write(_ text: String) {
         unwritten.append("\(Self.timestamp()) [\(getpid())] \(text)\n")
         if unwritten.count > Self.unwrittenLimit { unwritten.removeFirst() }
+        if let path { LogRotation.rotate(path) }
         follow()
         if (try? file.writeAll(Array(unwritten.joined().utf8))) != nil { unwritten = [] }
     }

@@ -14,13 +14,16 @@ final class SupervisorLog: Sendable {
     }
 
     func line(_ text: String) {
-        if let path { follow(path) }
+        if let path {
+            LogRotation.rotate(path)
+            follow(path)
+        }
         let line = "\(Instant.iso(.init(unixMicroseconds: SystemClock.now()))) \(text)\n"
         // A full disk must not end the supervisor: a line that cannot be written is lost.
         _ = line.withCString { Glibc.write(STDERR_FILENO, $0, strlen($0)) }
     }
 
-    /// The file was moved away, as by logrotate: the next lines, and those of what is started, go to a new one.
+    /// The file was moved away, here or by logrotate: the next lines, and those of what is started, go to a new one.
     private func follow(_ path: String) {
         guard !FileTree.isSame(STDERR_FILENO, path),
             let file = try? Descriptor.open(path, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW, mode: 0o600)

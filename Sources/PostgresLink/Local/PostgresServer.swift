@@ -18,6 +18,7 @@ package enum PostgresServer {
             socketDirectory: launch.socketDirectory,
             port: launch.port
         )
+        LogRotation.rotate(launch.logFile)
         let log = StartLog(launch)
         let request = SpawnRequest(
             executable: launch.installation.tool("postgres"),

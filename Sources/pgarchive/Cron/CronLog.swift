@@ -6,9 +6,6 @@ import WALFormat
 
 /// The log of a cron job, a line per event with its time; on a terminal the lines are shown too.
 struct CronLog {
-    /// Beyond this size a log becomes `NAME.1`, and a new one begins.
-    private static let rotationBytes: Int64 = 4 << 20
-
     let path: String
     private let isShown: Bool
 
@@ -16,9 +13,7 @@ struct CronLog {
         path = container.paths.cronLog(job)
         isShown = !global.quiet && (Terminal.isTerminal(STDERR_FILENO) || global.verbose)
         try FileTree.makeDirectory(container.paths.log, mode: 0o700)
-        if let size = try? FileTree.size(path), size > Self.rotationBytes {
-            try DurableFile.rename(path, "\(path).1")
-        }
+        LogRotation.rotate(path)
     }
 
     func line(_ text: String) throws {
