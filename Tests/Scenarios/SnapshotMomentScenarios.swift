@@ -52,10 +52,10 @@ struct SnapshotMomentScenarios {
             #expect(log().ranges(of: sign).count == 1, "\(log())")
 
             try writeMuch()
-            let last = try archive.pgarchive.json("cron", "expire-and-create-snapshot", "--timeout", "1.5")
+            let last = try archive.pgarchive.json("cron", "expire-and-create-snapshot", "--timeout", "2")
             let lastName = try #require(last.find("name")?.string)
             #expect(try debt(of: lastName, archive) > limit)
-            #expect(log().contains("no newer checkpoint of upstream, waited for 1.5 s"), "\(log())")
+            #expect(log().contains("no newer checkpoint of upstream, waited for 2.0 s"), "\(log())")
             try archive.finish()
         }
     }

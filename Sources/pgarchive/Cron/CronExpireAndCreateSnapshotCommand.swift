@@ -29,7 +29,7 @@ struct CronExpireAndCreateSnapshotCommand: ContainerCommand {
             valueName: "seconds"
         )
     )
-    var timeout: Double = 600
+    var timeout = 600
 
     @OptionGroup var global: GlobalOptions
 
@@ -78,7 +78,7 @@ struct CronExpireAndCreateSnapshotCommand: ContainerCommand {
     private func createSnapshot(of container: Container, _ log: CronLog) throws -> SnapshotRecord {
         let interruption = try Interruption()
         let limit = container.settings.snapshotDebtBytes
-        let ending = try SnapshotMoment(container, interruption: interruption).wait(seconds: timeout) { debt in
+        let ending = try SnapshotMoment(container, interruption: interruption).wait(seconds: Double(timeout)) { debt in
             try log.line(
                 "\(HumanText.bytes(debt.bytes)) to replay since the checkpoint of \(debt.redo), more than "
                     + "snapshot.debt (\(HumanText.bytes(limit))): waiting for upstream's next checkpoint"
@@ -99,7 +99,7 @@ struct CronExpireAndCreateSnapshotCommand: ContainerCommand {
             switch ending {
             case .timeOver:
                 "the standby has replayed no newer checkpoint of upstream, "
-                    + "waited for \(HumanText.elapsed(seconds: timeout))"
+                    + "waited for \(HumanText.elapsed(seconds: Double(timeout)))"
             case .restartpoint: "upstream's checkpoints are that far apart"
             case .little, .unfit: "it was replayed meanwhile"
             }
