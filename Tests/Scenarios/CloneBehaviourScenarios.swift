@@ -95,8 +95,8 @@ struct CloneBehaviourScenarios {
     }
 
     /// A duplicate of a running clone recovers by itself, under a port of its own; the source is not touched.
-    @Test func aDuplicateIsACloneOfItsOwn() throws {
-        let kind: TestFilesystem.Kind = TestFilesystem.Kind.btrfs.isAvailable ? .btrfs : .plain
+    @Test(arguments: TestFilesystem.Kind.btrfsOrElsePlain)
+    func aDuplicateIsACloneOfItsOwn(_ kind: TestFilesystem.Kind) throws {
         try TestArchive.with(TestArchive.Options(kind)) { archive in
             try archive.upstream.sql("create table t as select 1 as n")
             try archive.replayEverything()

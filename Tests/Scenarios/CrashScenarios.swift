@@ -9,8 +9,8 @@ import Testing
     .keepsEvidence
 )
 struct CrashScenarios {
-    @Test func everythingRunsAgainAndNothingIsLost() throws {
-        let kind: TestFilesystem.Kind = TestFilesystem.Kind.btrfs.isAvailable ? .btrfs : .plain
+    @Test(arguments: TestFilesystem.Kind.btrfsOrElsePlain)
+    func everythingRunsAgainAndNothingIsLost(_ kind: TestFilesystem.Kind) throws {
         var options = TestArchive.Options(kind)
         options.pgbenchScale = 1
         try TestArchive.with(options) { archive in

@@ -9,8 +9,8 @@ import Testing
     .keepsEvidence
 )
 struct OracleTargetScenarios {
-    @Test func fiftyTargets() throws {
-        let kind: TestFilesystem.Kind = TestFilesystem.Kind.btrfs.isAvailable ? .btrfs : .plain
+    @Test(arguments: TestFilesystem.Kind.btrfsOrElsePlain)
+    func fiftyTargets(_ kind: TestFilesystem.Kind) throws {
         try TestArchive.with(TestArchive.Options(kind)) { archive in
             let oracle = try Oracle(archive.upstream)
             try archive.replayEverything()

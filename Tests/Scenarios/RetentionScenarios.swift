@@ -10,8 +10,8 @@ import WALFormat
     .keepsEvidence
 )
 struct RetentionScenarios {
-    @Test func expiryKeepsWhatIsNeeded() throws {
-        let kind: TestFilesystem.Kind = TestFilesystem.Kind.btrfs.isAvailable ? .btrfs : .plain
+    @Test(arguments: TestFilesystem.Kind.btrfsOrElsePlain)
+    func expiryKeepsWhatIsNeeded(_ kind: TestFilesystem.Kind) throws {
         try TestArchive.with(TestArchive.Options(kind)) { archive in
             let oracle = try Oracle(archive.upstream)
             var names: [String] = []

@@ -41,8 +41,8 @@ struct SideBySideScenarios {
         }
     }
 
-    @Test func commandsAtTheSameTime() throws {
-        let kind: TestFilesystem.Kind = TestFilesystem.Kind.btrfs.isAvailable ? .btrfs : .plain
+    @Test(arguments: TestFilesystem.Kind.btrfsOrElsePlain)
+    func commandsAtTheSameTime(_ kind: TestFilesystem.Kind) throws {
         try TestArchive.with(TestArchive.Options(kind)) { archive in
             _ = try archive.takeSnapshot()
             let clones = try (1...6).map { try archive.pgarchive.start("clone", "create", "c\($0)", "--latest") }

@@ -38,7 +38,7 @@ struct SnapshotSafetyScenarios {
     }
 
     /// Pages that may be torn are mended by full pages in the WAL only.
-    @Test(arguments: TestFilesystem.Kind.btrfs.isAvailable ? [.plain, .btrfs] : [TestFilesystem.Kind.plain])
+    @Test(arguments: [TestFilesystem.Kind.plain, .btrfs])
     func fullPageWritesTurnedOffAfterTheCheckpoint(_ kind: TestFilesystem.Kind) throws {
         try TestArchive.with(TestArchive.Options(kind)) { archive in
             let checkpoint = "select checkpoint_lsn from pg_control_checkpoint()"

@@ -2,8 +2,23 @@ import Testing
 
 /// The rules find what they are for, and only that.
 @Suite struct RuleTests {
+    private static let layers = SourceFile(
+        path: ImportTable.page,
+        text: """
+            | target | is | imports |
+            |---|---|---|
+            | `CZstd`, `CBtrfs` | libraries | - |
+            | `WALFormat`, `ArchiveModel` | values | CCRC32C |
+            | `Platform` | system calls | Glibc |
+            | `WALStore` | the archive | WALFormat, Platform, Glibc |
+            | `ArchiveEngine` | verbs | WALStore |
+            | `pgarchive` | commands | ArchiveEngine |
+            | `pgarchive-wal` | restore_command | WALStore |
+            """
+    )
+
     private func findings(_ path: String, _ text: String) -> [String] {
-        Tidy.findings(in: SourceTree(files: [SourceFile(path: path, text: text)])).map(\.what)
+        Tidy.findings(in: SourceTree(files: [Self.layers, SourceFile(path: path, text: text)])).map(\.what)
     }
 
     @Test(arguments: [
@@ -19,6 +34,10 @@ import Testing
         ("Sources/ArchiveModel/A.swift", "package import Foundation"),
         ("Sources/Platform/A.swift", "import struct Foundation.Date"),
         ("Sources/pgarchive-wal/main.swift", "import ArchiveEngine"),
+        ("Sources/CZstd/A.swift", "import Glibc"),
+        ("Sources/Unknown/A.swift", ""),
+        ("Sources/Unknown/A.swift", "import Foundation"),
+        ("Sources/stray.swift", ""),
         ("Sources/Platform/FileUtils.swift", ""),
         ("Sources/Platform/Helpers/A.swift", ""),
         ("docs/a.md", "see [b](b.md)"),
@@ -63,7 +82,14 @@ import Testing
 
     @Test func oneNameInTwoTargetsIsFound() {
         let files = ["Sources/WALStore/A.swift", "Sources/Platform/A.swift"].map { SourceFile(path: $0, text: "") }
-        #expect(Tidy.findings(in: SourceTree(files: files)).count == 1)
+        #expect(Tidy.findings(in: SourceTree(files: files + [Self.layers])).count == 1)
+    }
+
+    @Test func aMissingTableOfLayersIsFound() {
+        let file = SourceFile(path: "Sources/WALStore/A.swift", text: "import Foundation")
+        #expect(ImportTable.findings(in: SourceTree(files: [file])).map(\.path) == [ImportTable.page])
+        let prose = SourceFile(path: ImportTable.page, text: "no table here")
+        #expect(ImportTable.findings(in: SourceTree(files: [file, prose])).map(\.path) == [ImportTable.page])
     }
 
     @Test func exitCodeTableIsCompared() {

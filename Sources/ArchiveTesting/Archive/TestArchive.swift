@@ -51,6 +51,7 @@ package final class TestArchive: Sendable {
         initialise: Bool = true,
         _ body: (TestArchive) throws -> Void
     ) throws {
+        try options.kind.orSkip()
         try TestDirectory.with { directory in
             defer { endProcesses(in: directory.path) }
             try TestFilesystem.with(options.kind, in: directory, megabytes: options.megabytes) { filesystem in

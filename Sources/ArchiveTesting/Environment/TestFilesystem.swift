@@ -17,8 +17,16 @@ package final class TestFilesystem: Sendable {
         /// Whether this machine can make one.
         package var isAvailable: Bool { self == .plain || TestEnvironment.canMount }
 
-        /// The kinds that end-to-end tests run on here.
-        package static var forContainers: [Kind] { [.btrfs, .xfs, .plain].filter(\.isAvailable) }
+        /// Ends the running case as skipped, with the reason, where this machine cannot make one.
+        package func orSkip() throws {
+            guard isAvailable else { try Test.cancel(TestEnvironment.noMount) }
+        }
+
+        /// The kinds that end-to-end tests run on, also those that cannot be made here: they are skipped by name.
+        package static let forContainers: [Kind] = [.btrfs, .xfs, .plain]
+
+        /// For tests of which one kind is enough: a plain directory stands in for a btrfs that is skipped.
+        package static let btrfsOrElsePlain: [Kind] = Kind.btrfs.isAvailable ? [.btrfs] : [.btrfs, .plain]
     }
 
     package let kind: Kind

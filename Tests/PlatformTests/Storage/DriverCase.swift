@@ -29,7 +29,7 @@ enum DriverCase: String, CaseIterable, Codable, Sendable, CustomTestStringConver
 
     /// Runs `body` with a directory on a fresh filesystem of the right kind.
     func with(megabytes: Int = 512, _ body: (String) throws -> Void) throws {
-        guard filesystem.isAvailable else { try Test.cancel("needs root, loop devices, btrfs-progs and xfsprogs") }
+        try filesystem.orSkip()
         try TestDirectory.with { directory in
             try TestFilesystem.with(filesystem, in: directory, megabytes: megabytes) { try body($0.path) }
         }
@@ -37,7 +37,7 @@ enum DriverCase: String, CaseIterable, Codable, Sendable, CustomTestStringConver
 
     /// The same, for bodies that wait for another process.
     func with(_ body: (String) async throws -> Void) async throws {
-        guard filesystem.isAvailable else { try Test.cancel("needs root, loop devices, btrfs-progs and xfsprogs") }
+        try filesystem.orSkip()
         let directory = try TestDirectory()
         let made = try TestFilesystem(filesystem, in: directory, megabytes: 512)
         do {

@@ -1,36 +1,36 @@
-/// Which target may import which module: the layers of ARCHITECTURE.md.
+/// Which target may import which module: the table of layers in ARCHITECTURE.md, which is read there.
 enum ImportTable {
-    static let system: Set<String> = ["Glibc", "Synchronization"]
-
-    static let allowed: [String: Set<String>] = [
-        "WALFormat": ["CCRC32C"],
-        "ArchiveModel": ["WALFormat"],
-        "Platform": system.union(["CPlatform", "CBtrfs"]),
-        "WALStore": system.union(["WALFormat", "ArchiveModel", "Platform", "CZstd"]),
-        "PostgresLink": system.union(["WALFormat", "ArchiveModel", "Platform", "CLibpq"]),
-        "ArchiveEngine": system.union([
-            "WALFormat", "ArchiveModel", "Platform", "WALStore", "PostgresLink", "TOMLKit", "Foundation",
-            "FoundationEssentials",
-        ]),
-        "pgarchive": system.union([
-            "WALFormat", "ArchiveModel", "Platform", "WALStore", "PostgresLink", "ArchiveEngine", "ArgumentParser",
-            "Foundation", "FoundationEssentials",
-        ]),
-        "pgarchive-wal": ["WALFormat", "ArchiveModel", "Platform", "WALStore", "Glibc"],
-    ]
+    static let page = "ARCHITECTURE.md"
 
     static func findings(in tree: SourceTree) -> [Finding] {
-        tree.swift.flatMap(findings)
+        let allowed = tree.file(page).map(rows) ?? [:]
+        guard !allowed.isEmpty else {
+            return [Finding(path: page, line: 0, what: "has no table of targets and what they import")]
+        }
+        return tree.swift.filter { $0.path.hasPrefix("Sources/") }.flatMap { findings(in: $0, allowed) }
     }
 
-    private static func findings(in file: SourceFile) -> [Finding] {
-        guard file.path.hasPrefix("Sources/"), let target = file.target, let allowed = allowed[target] else {
-            return []
+    /// The rows whose first cell names targets: `| `A`, `B` | what it is | C, D |`.
+    static func rows(of page: SourceFile) -> [String: Set<String>] {
+        var allowed: [String: Set<String>] = [:]
+        for cells in Table.rows(of: page) where cells.count >= 3 {
+            let modules = cells[2].split(separator: ",").map { $0.filter { $0 != " " } }
+            for name in cells[0].split(separator: ",") {
+                guard let target = Table.code(name.filter { $0 != " " }) else { continue }
+                allowed[target] = Set(modules.map { String($0) })
+            }
+        }
+        return allowed
+    }
+
+    private static func findings(in file: SourceFile, _ table: [String: Set<String>]) -> [Finding] {
+        guard let target = file.target, let allowed = table[target] else {
+            return [Finding(path: file.path, line: 0, what: "belongs to no target of the table in \(page)")]
         }
         return file.code.enumerated().compactMap { number, line in
             guard let module = module(importedBy: line), !allowed.contains(module) else { return nil }
-            let list = allowed.sorted().joined(separator: ", ")
-            return Finding(path: file.path, line: number + 1, what: "\(target) must not import \(module); only \(list)")
+            let what = "the table in \(page) does not let \(target) import \(module)"
+            return Finding(path: file.path, line: number + 1, what: what)
         }
     }
 
