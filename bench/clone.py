@@ -2,11 +2,12 @@
 import json
 import os
 import shutil
+import signal
 import subprocess
 import threading
 import time
 
-from upstream import BIN, CLEAN, OWNER, PROGRAM, Asker, Upstream, command, owned_directory, table
+from upstream import BIN, CLEAN, OWNER, PROGRAM, Asker, Undisturbed, Upstream, command, end, owned_directory, table
 
 BY_HAND = {
     "by hand, as usual": {"shared_buffers": "128MB"},
@@ -30,8 +31,9 @@ def run(place, options):
         table(f"{title}: until it shows the moment", "s", reads, "by hand, at its best", higher_is_better=False)
         table(f"{title}: until it accepts writes", "s", writes, "by hand, at its best", higher_is_better=False)
     finally:
-        archive.remove()
-        upstream.stop()
+        with Undisturbed():
+            archive.remove()
+            upstream.stop()
 
 
 class Archive:
@@ -78,17 +80,18 @@ class Archive:
         output = []
         reader = threading.Thread(target=lambda: output.append(process.stdout.read()))
         reader.start()
-        record = os.path.join(self.container, "clones", "b1", "clone.json")
-        while not os.path.exists(record):
-            if process.poll() is not None:
-                reader.join()
-                raise SystemExit(f"clone create ended with {process.returncode}\n{''.join(output)}")
-            time.sleep(0.001)
-        with open(record, encoding="utf-8") as file:
-            port = json.load(file)["port"]
-        times = self.asker.times(f"host={self.container}/run port={port} user=postgres dbname=postgres", begin)
-        process.wait()
-        reader.join()
+        try:
+            record = os.path.join(self.container, "clones", "b1", "clone.json")
+            while not os.path.exists(record) and process.poll() is None:
+                time.sleep(0.001)
+            if os.path.exists(record):
+                with open(record, encoding="utf-8") as file:
+                    port = json.load(file)["port"]
+                times = self.asker.times(f"host={self.container}/run port={port} user=postgres dbname=postgres", begin)
+            process.wait()
+        finally:
+            end(process)
+            reader.join()
         if process.returncode != 0:
             raise SystemExit(f"clone create ended with {process.returncode}\n{''.join(output)}")
         self.pgarchive("clone", "stop", "b1")
@@ -114,9 +117,10 @@ class Archive:
             server = ["setpriv", f"--reuid={OWNER}", f"--regid={OWNER}", "--init-groups"] + server
         with open(os.path.join(run_directory, "log"), "w", encoding="utf-8") as log:
             process = subprocess.Popen(server, env=CLEAN, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd="/")
-        times = self.asker.times(f"host={run_directory} port=5499 user=postgres dbname=postgres", begin)
-        process.send_signal(3)
-        process.wait()
+        try:
+            times = self.asker.times(f"host={run_directory} port=5499 user=postgres dbname=postgres", begin)
+        finally:
+            end(process, signal.SIGQUIT)
         if shutil.which("btrfs") and command(["btrfs", "subvolume", "delete", work], check=False).returncode:
             shutil.rmtree(work)
         os.sync()
@@ -133,8 +137,7 @@ class Archive:
             file.writelines(f"{key} = '{value}'\n" for key, value in wanted.items())
         with open(f"{directory}/pg_hba.conf", "w", encoding="utf-8") as file:
             file.write("local all all trust\n")
-        signal = os.path.join(data, "recovery.signal")
-        command(["touch", signal], owner=True)
+        command(["touch", os.path.join(data, "recovery.signal")], owner=True)
 
     def remove(self):
         if self.container is None and not os.path.exists(self.home):

@@ -3,7 +3,7 @@ import os
 import shutil
 import time
 
-from upstream import BIN, PROGRAM, Upstream, command, owned_directory, table
+from upstream import BIN, PROGRAM, Undisturbed, Upstream, command, owned_directory, table
 
 MODES = {"default": [], "synchronous": ["--synchronous"], "no-sync": ["--no-sync"]}
 
@@ -24,7 +24,8 @@ def run(place, options):
             title = f"Catching up {options.segments} segments, {mode}"
             table(title, "MB/s", samples, f"pg_receivewal, {mode}", higher_is_better=True)
     finally:
-        upstream.stop()
+        with Undisturbed():
+            upstream.stop()
 
 
 def fill(upstream, segments):

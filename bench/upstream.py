@@ -4,6 +4,7 @@ import ctypes.util
 import glob
 import os
 import pwd
+import signal
 import statistics
 import subprocess
 import time
@@ -20,10 +21,46 @@ def command(arguments, owner=False, check=True, **more):
     if owner and os.getuid() == 0:
         arguments = ["runuser", "-u", OWNER, "--"] + arguments
     more.setdefault("env", CLEAN)
-    done = subprocess.run(arguments, stdin=subprocess.DEVNULL, capture_output=True, text=True, cwd="/", **more)
-    if check and done.returncode != 0:
-        raise SystemExit(f"{' '.join(arguments)}\nended with {done.returncode}\n{done.stdout}{done.stderr}")
-    return done
+    process = subprocess.Popen(arguments, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                               text=True, cwd="/", **more)
+    try:
+        output, errors = process.communicate()
+    except BaseException:
+        end(process)
+        raise
+    if check and process.returncode != 0:
+        raise SystemExit(f"{' '.join(arguments)}\nended with {process.returncode}\n{output}{errors}")
+    return subprocess.CompletedProcess(arguments, process.returncode, output, errors)
+
+
+def end(process, number=signal.SIGTERM):
+    """Ends what was started, which may first put things in order."""
+    if process.poll() is not None:
+        return
+    process.send_signal(number)
+    try:
+        process.wait(60)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+class Undisturbed:
+    """While things are put in order, a signal waits."""
+    signals = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+    def __enter__(self):
+        self.noted = None
+        self.before = {number: signal.signal(number, self.note) for number in self.signals}
+
+    def note(self, number, _):
+        self.noted = number
+
+    def __exit__(self, *_):
+        for number, handler in self.before.items():
+            signal.signal(number, handler)
+        if self.noted is not None:
+            raise SystemExit(128 + self.noted)
 
 
 def owned_directory(path):
@@ -46,7 +83,11 @@ class Upstream:
         }
         with open(os.path.join(self.data, "postgresql.auto.conf"), "a", encoding="utf-8") as file:
             file.writelines(f"{key} = {value}\n" for key, value in wanted.items())
-        command([BIN + "/pg_ctl", "-D", self.data, "-l", place + "/log", "-w", "start"], True)
+        try:
+            command([BIN + "/pg_ctl", "-D", self.data, "-l", place + "/log", "-w", "start"], True)
+        except BaseException:
+            self.stop()
+            raise
 
     @property
     def connection(self):
