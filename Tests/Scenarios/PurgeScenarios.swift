@@ -65,10 +65,69 @@ struct PurgeScenarios {
         }
     }
 
-    private func asOwner(_ body: (TestArchive) throws -> Void) throws {
+    /// A slot that stays behind fills the upstream's disk: without knowing where it is, nothing is removed.
+    @Test(arguments: TestEnvironment.isRoot ? [TestUser.caller, .owner] : [.owner])
+    func anUpstreamThatIsNotKnown(_ user: TestUser) throws {
+        try with(user) { archive in
+            try archive.pgarchive("container", "stop")
+            try SpoiltFile.write("upstream = [", to: "\(archive.path)/pgarchive.toml")
+            // On a terminal, to confirm it.
+            var command = TestCommand(
+                "/usr/bin/script",
+                ["-qec", "'\(try BuiltPrograms.pgarchive())' container purge", "/dev/null"],
+                environment: archive.pgarchive.environment
+            )
+            command.user = user
+            command.input = "main\n"
+            let refused = try command.run()
+            #expect(refused.status == 4, "\(refused)")
+            #expect(refused.output.contains("UPSTREAM="), "\(refused)")
+            #expect(FileManager.default.fileExists(atPath: "\(archive.path)/standby/data/PG_VERSION"))
+            #expect(try archive.upstream.slots() == ["pgarchive_main"])
+            let forced = try archive.pgarchive.run("container", "purge", "--force")
+            #expect(forced.status == 10, "\(forced)")
+            let statement = "SELECT pg_drop_replication_slot('pgarchive_main');"
+            #expect(forced.error.contains(statement), "\(forced)")
+            try archive.upstream.sql(statement)
+            try expectNothingLeft(archive)
+        }
+    }
+
+    /// The environment tells the upstream; a slot by another name than the usual one is at least missed.
+    @Test func aSlotOfAnotherName() throws {
         var options = TestArchive.Options()
         options.user = .owner
+        options.initArguments = ["--slot", "of_my_own"]
+        try TestArchive.with(options) { archive in
+            try archive.pgarchive("container", "stop")
+            try SpoiltFile.write("upstream = [", to: "\(archive.path)/pgarchive.toml")
+            let purge = archive.pgarchive.setting("UPSTREAM", archive.upstream.connection)
+            let result = try purge.run("container", "purge", "--force")
+            #expect(result.status == 10 && result.error.contains("pgarchive_main"), "\(result)")
+            #expect(try archive.upstream.slots() == ["of_my_own"])
+            try archive.upstream.sql("select pg_drop_replication_slot('of_my_own')")
+            try expectNothingLeft(archive)
+        }
+    }
+
+    /// The settings tell all that is needed, without the rest.
+    @Test func aContainerWithoutItsIdentity() throws {
+        try asOwner { archive in
+            try archive.pgarchive("container", "stop")
+            try FileManager.default.removeItem(atPath: "\(archive.path)/container.json")
+            try archive.pgarchive("container", "purge", "--force")
+            try expectNothingLeft(archive)
+        }
+    }
+
+    private func with(_ user: TestUser, _ body: (TestArchive) throws -> Void) throws {
+        var options = TestArchive.Options()
+        options.user = user
         try TestArchive.with(options, body)
+    }
+
+    private func asOwner(_ body: (TestArchive) throws -> Void) throws {
+        try with(.owner, body)
     }
 
     private func expectNothingLeft(_ archive: TestArchive, sourceLocation: SourceLocation = #_sourceLocation) throws {

@@ -147,7 +147,7 @@ struct SeedCommandScenarios {
             var command = TestCommand(
                 "/usr/bin/unshare",
                 ["-m", "/bin/sh", "-c", "\(overlay) && exec '\(program)' container init-cron"],
-                environment: archive.pgarchive.environment
+                environment: archive.pgarchive.setting("PATH", nil).environment
             )
             command.user = .caller
             try command.succeed()

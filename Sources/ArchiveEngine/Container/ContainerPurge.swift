@@ -20,29 +20,31 @@ package struct ContainerPurge: Sendable {
     /// What its locks say of it.
     private static let work = "container purge"
 
+    /// What it could not do.
+    package struct Remains: Sendable {
+        package var remarks: [String] = []
+        /// One of them is a slot that may be filling the upstream's disk.
+        package var isFinding = false
+    }
+
     let root: String
-    let container: Container?
-    /// Of an init that has not ended; then the slot is its.
-    let mark: InitMark?
-    /// Used where the settings cannot be read.
-    let fallback: (upstream: String, replication: String, slot: String)
+    let given: PurgedSlot.Given
 
     /// - Parameter root: the container's directory; its files may be damaged.
     package init(root: String, upstream: String, upstreamReplication: String, slot: String) {
         self.root = root
-        self.container = try? Container.open(root)
-        self.mark = (try? InitMark.read(ContainerPaths(root: root))) ?? nil
-        self.fallback = (upstream, upstreamReplication, slot)
+        self.given = PurgedSlot.Given(upstream: upstream, replication: upstreamReplication, slot: slot)
     }
 
     private var paths: ContainerPaths { ContainerPaths(root: root) }
 
     package func plan(pool: String?) throws -> Plan {
         let clones = (try? FileTree.list(paths.clones)) ?? []
+        let slot = slot
         return Plan(
             root: root,
-            slot: slotName,
-            upstream: replication.flatMap { try? ConnectionString($0).redacted },
+            slot: slot.map { "\($0.name)" },
+            upstream: slot?.upstream,
             snapshots: (try? FileTree.list(paths.snapshots)) ?? [],
             clones: clones,
             walBytes: (try? FileTree.byteCount(of: paths.walArchive)) ?? 0,
@@ -51,25 +53,16 @@ package struct ContainerPurge: Sendable {
         )
     }
 
-    private var slotName: String? {
-        if let mark { return mark.claim == nil ? nil : mark.slot }
-        if holdsNothing { return nil }
-        if let container { return container.slot }
-        if !fallback.slot.isEmpty { return fallback.slot }
-        return StandardSlot.name(container: FilePath.name(of: root))
+    private var slot: PurgedSlot? {
+        holdsNothing ? nil : PurgedSlot(paths, mark: (try? InitMark.read(paths)) ?? nil, given: given)
     }
 
     /// An init was killed before it made its mark.
     private var holdsNothing: Bool {
-        let names = (try? FileTree.list(root)) ?? []
-        return !names.isEmpty && names.allSatisfy { InitPlace.isTrace($0, of: paths) }
-    }
-
-    private var replication: String? {
-        if let mark { return mark.upstream }
-        if let container { return container.upstreamReplication }
-        if !fallback.replication.isEmpty { return fallback.replication }
-        return fallback.upstream.isEmpty ? nil : StandardReplication.text(fallback.upstream)
+        guard let names = try? FileTree.list(root) else { return false }
+        // Without its pool, a container's directory is empty too.
+        let isThere = !names.isEmpty || (try? MountTable.isMountPoint(root)) == true
+        return isThere && names.allSatisfy { InitPlace.isTrace($0, of: paths) }
     }
 
     /// An init was killed: what it left running is nobody's, and is stopped.
@@ -116,15 +109,30 @@ package struct ContainerPurge: Sendable {
 
     /// Removes everything but the pool, which root removes afterwards.
     ///
+    /// - Parameter force: also when nothing tells which server has the slot.
     /// - Returns: what could not be done, in words; the container is gone all the same.
-    package func run(progress: Progress) throws -> [String] {
+    package func run(force: Bool, progress: Progress) throws -> Remains {
         let locks = try close()
         defer { for lock in locks { lock.release() } }
-        let remark = dropSlot(progress)
+        var remains = Remains()
+        if let slot {
+            progress.step("dropping slot '\(slot.name)'")
+            let result = try slot.drop(force: force)
+            remains = Remains(remarks: [result.remark].compactMap { $0 }, isFinding: result.isFinding)
+        }
         try FaultPoint.pass("purge.afterSlot")
         progress.step("removing \(root)")
+        removeJobs(progress)
         try removeFiles()
-        return [remark].compactMap { $0 }
+        return remains
+    }
+
+    private func removeJobs(_ progress: Progress) {
+        do {
+            try Crontab(root: root).remove()
+        } catch {
+            progress.note("the crontab may still have the container's jobs ('crontab -e' shows them): \(error)")
+        }
     }
 
     /// From here on nothing starts in it.
@@ -157,7 +165,8 @@ package struct ContainerPurge: Sendable {
         let first = [paths.clones, paths.snapshots, paths.standby, paths.walArchive, paths.log]
         for path in first { try remover.deleteVolume(path) }
         try FaultPoint.pass("purge.beforeLast")
-        let last = [paths.run, paths.settings, paths.identity, paths.initMark, paths.initLock]
+        // The settings, or an init's mark, tell where the slot is to be looked for once more.
+        let last = [paths.run, paths.identity, paths.initLock, paths.settings, paths.initMark]
         let others = try FileTree.exists(root) ? FileTree.list(root).map { FilePath.join(root, $0) } : []
         for path in others where !last.contains(path) { try remover.deleteVolume(path) }
         for path in last { try remover.deleteVolume(path) }
@@ -173,29 +182,5 @@ package struct ContainerPurge: Sendable {
         }
         try? FileTree.removeFile(path)
         lock.release()
-    }
-
-    /// - Returns: why the slot is still there.
-    private func dropSlot(_ progress: Progress) -> String? {
-        guard let text = slotName, let slot = SlotName(text) else { return nil }
-        progress.step("dropping slot '\(slot)'")
-        let later = "if it still exists: SELECT pg_drop_replication_slot('\(text)');"
-        let connections = ([replication] + [container?.settings.upstream ?? fallback.upstream])
-            .compactMap { $0 }.filter { !$0.isEmpty }.compactMap { try? ConnectionString($0) }
-        guard !connections.isEmpty else {
-            return "the slot '\(text)' was not dropped, since no connection to the upstream is known; \(later)"
-        }
-        var failure = ""
-        for connection in connections {
-            do {
-                try UpstreamSlots.drop(connection, slot, mark?.claim ?? .made)
-                return nil
-            } catch {
-                // The role of the other connection may still have the right to.
-                if failure.isEmpty { failure = error.description }
-                if error.kind == .timedOut { break }
-            }
-        }
-        return "the slot '\(text)' was not dropped: \(failure); \(later)"
     }
 }

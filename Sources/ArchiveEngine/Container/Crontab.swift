@@ -2,12 +2,20 @@ import ArchiveModel
 import Glibc
 import Platform
 
-/// The cron jobs of a container, offered in the owner's crontab, disabled.
+/// The cron jobs of a container, offered in the owner's crontab, disabled, between two lines that mark them.
 package struct Crontab: Sendable {
-    let container: Container
+    private let root: String
+    private let isDefragmented: Bool
 
     package init(_ container: Container) {
-        self.container = container
+        root = container.paths.root
+        isDefragmented = container.identity.driver == .btrfs
+    }
+
+    /// Of a container that is going.
+    init(root: String) {
+        self.root = root
+        isDefragmented = false
     }
 
     /// A job's line, without the # that disables it.
@@ -21,10 +29,16 @@ package struct Crontab: Sendable {
     }
 
     private func jobs() throws -> [Job] {
+        guard !root.utf8.contains(0x0A) else {
+            throw ArchiveError(
+                .refused,
+                "no line of a crontab can hold the container's path, which has a line end in it",
+                hint: "run the jobs by another program"
+            )
+        }
         let program = Self.escaped(ShellWord.quoted(try ThisProgram.path()))
-        let selector = Self.escaped("--container \(ShellWord.quoted(container.paths.root))")
         var jobs = [("23 * * * *", "expire-and-create-snapshot"), ("*/10 * * * *", "compress-wal-archive 1")]
-        if container.identity.driver == .btrfs { jobs.append(("47 3 * * 0", "defrag-btrfs")) }
+        if isDefragmented { jobs.append(("47 3 * * 0", "defrag-btrfs")) }
         return jobs.map { Job(time: $0, program: program, sign: "cron \($1) \(selector)") }
     }
 
@@ -33,8 +47,14 @@ package struct Crontab: Sendable {
         text.split(separator: "%", omittingEmptySubsequences: false).joined(separator: "\\%")
     }
 
+    private var selector: String { Self.escaped("--container \(ShellWord.quoted(root))") }
+
+    private var beginning: String { "# pgarchive \(root): begin" }
+    private var ending: String { "# pgarchive \(root): end" }
+
     private func stanza(_ jobs: [Job]) -> String {
-        "# pgarchive \(container.name): remove the leading # of a line to enable the job\n" + jobs.map(\.line).joined()
+        "\(beginning); remove the leading # of a line to enable the job\n" + jobs.map(\.line).joined()
+            + "\(ending)\n"
     }
 
     /// The stanza, each job commented out.
@@ -48,12 +68,33 @@ package struct Crontab: Sendable {
         return missing.isEmpty ? "" : stanza(missing)
     }
 
-    private static func line(_ line: ArraySlice<UInt8>, has job: Job) -> Bool {
+    private static func line(_ line: ArraySlice<UInt8>, has job: Job) -> Bool { Self.line(line, has: job.sign) }
+
+    private static func line(_ line: ArraySlice<UInt8>, has sign: String) -> Bool {
         // With or without quotes, which not every path needs.
         let line = line.filter { $0 != 0x27 }
-        guard let range = line.firstRange(of: job.sign.utf8.filter { $0 != 0x27 }) else { return false }
+        guard let range = line.firstRange(of: sign.utf8.filter { $0 != 0x27 }) else { return false }
         // Not the beginning of another container's path.
         return range.upperBound == line.endIndex || [0x20, 0x09].contains(line[range.upperBound])
+    }
+
+    /// A crontab without the stanza: the lines that mark it, and between them this container's jobs, enabled or not.
+    ///
+    /// All else stays, byte by byte: also what somebody has put in between.
+    package func without(_ present: [UInt8]) -> [UInt8] {
+        let lines = present.split(separator: 0x0A, omittingEmptySubsequences: false)
+        var kept: [ArraySlice<UInt8>] = []
+        var isInside = false
+        for line in lines {
+            if line.starts(with: beginning.utf8) {
+                isInside = true
+            } else if isInside, line.starts(with: ending.utf8) {
+                isInside = false
+            } else if !isInside || !Self.line(line, has: selector) {
+                kept.append(line)
+            }
+        }
+        return Array(kept.joined(separator: [0x0A]))
     }
 
     /// As the user's shell would find it; it runs as that user.
@@ -80,16 +121,29 @@ package struct Crontab: Sendable {
         let addition = try addition(to: present)
         if addition.isEmpty { return "" }
         let separator: [UInt8] = present.isEmpty || present.last == 0x0A ? [] : [0x0A]
-        let stored = try run(tool, ["-"], input: present + separator + Array(addition.utf8))
-        guard stored.status.isSuccess else {
-            throw ArchiveError(
-                .failed,
-                "crontab refused the jobs: \(stored.status)",
-                hint: "add the lines above with 'crontab -e'",
-                details: try details(stored)
-            )
-        }
+        try store(present + separator + Array(addition.utf8), tool)
         return addition
+    }
+
+    /// Takes the stanza out of the calling user's crontab, if it is there.
+    func remove() throws {
+        guard let tool = Self.tool else { return }
+        let present = try read(tool)
+        let rest = without(present)
+        if rest == present { return }
+        try store(rest, tool)
+    }
+
+    /// An empty one is none.
+    private func store(_ table: [UInt8], _ tool: String) throws {
+        let stored = try table.isEmpty ? run(tool, ["-r"]) : run(tool, ["-"], input: table)
+        guard !stored.status.isSuccess else { return }
+        throw ArchiveError(
+            .failed,
+            "crontab refused the change: \(stored.status)",
+            hint: "change the lines above with 'crontab -e'",
+            details: try details(stored)
+        )
     }
 
     /// The whole crontab: what cannot be read would be lost, since it is only ever replaced.
@@ -102,7 +156,7 @@ package struct Crontab: Sendable {
             throw ArchiveError(
                 .failed,
                 "the present crontab cannot be read, so nothing was changed",
-                hint: "add the lines above with 'crontab -e'",
+                hint: "change the lines above with 'crontab -e'",
                 details: try details(listed)
             )
         }

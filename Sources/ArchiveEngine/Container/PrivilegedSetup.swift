@@ -77,7 +77,7 @@ package struct PrivilegedSetup: Sendable {
         let lock = try pool.hold(for: "container purge")
         defer { pool.free(lock) }
         let code = try runAsOwner(childFlag)
-        if code == 0 { try pool.remove() }
+        if Self.isPurged(code) { try pool.remove() }
         return code
     }
 
@@ -104,9 +104,12 @@ package struct PrivilegedSetup: Sendable {
     /// Runs purge as the owner, then removes the directory, which its owner may not be allowed to.
     package func purgeDirectory(root: String, childFlag: String) throws -> Int32 {
         let code = try runAsOwner(childFlag)
-        if code == 0 { rmdir(root) }
+        if Self.isPurged(code) { rmdir(root) }
         return code
     }
+
+    /// Perhaps with a slot left, of which it was said.
+    package static func isPurged(_ code: Int32) -> Bool { [0, ErrorCode.findings.rawValue].contains(code) }
 
     /// PostgreSQL runs pgarchive-wal as the owner: it must be able to reach the program.
     package func checkOwnerReach() throws {

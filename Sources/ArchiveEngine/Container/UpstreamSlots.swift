@@ -25,20 +25,38 @@ enum UpstreamSlots {
         _ = try ReplicationSlot.create(connection, slot)
     }
 
+    enum Dropping {
+        case dropped
+        /// There is none of ours.
+        case absent
+        /// Nothing was done.
+        case otherCluster
+    }
+
     /// Drops the slot, if there is one of ours.
-    static func drop(_ upstream: ConnectionString, _ slot: SlotName, _ claim: Claim = .made) throws(LinkError) {
+    ///
+    /// - Parameter cluster: its system identifier, when it is to be made sure of.
+    @discardableResult
+    static func drop(
+        _ upstream: ConnectionString,
+        _ slot: SlotName,
+        _ claim: Claim = .made,
+        of cluster: UInt64? = nil
+    ) throws(LinkError) -> Dropping {
         let connection = try connect(upstream, for: "purge")
         defer { connection.close() }
+        if let cluster, try ReplicationSlot.identify(connection).systemIdentifier != cluster { return .otherCluster }
         switch claim {
         case .made:
-            try ReplicationSlot.drop(connection, slot, waitSeconds: dropSeconds)
+            return try ReplicationSlot.drop(connection, slot, waitSeconds: dropSeconds) ? .dropped : .absent
         case .asked(let position):
-            guard try isUnused(connection, slot, since: position) else { return }
+            guard try isUnused(connection, slot, since: position) else { return .absent }
             do throws(LinkError) {
-                try ReplicationSlot.drop(connection, slot)
+                return try ReplicationSlot.drop(connection, slot) ? .dropped : .absent
             } catch {
                 // Ours was never streamed from.
                 guard error.sqlState == SQLState.objectInUse else { throw error }
+                return .absent
             }
         }
     }

@@ -29,7 +29,10 @@ package struct PartControl: Sendable {
     /// Stops everything but the clones, and returns when the supervisor has ended too.
     package func shutdown(mode: String, _ patience: Patience = Patience()) throws -> ControlReply {
         let client = ControlClient(container)
-        let supervisor = client.supervisor.flatMap { ProcessIdentity.of($0.pid) }
+        // Not a purge, which holds the same lock.
+        let supervisor = client.supervisor.flatMap {
+            $0.text == Supervisor.lockDescription ? ProcessIdentity.of($0.pid) : nil
+        }
         let restarter = Restarter(container).process
         if let reply = try client.carryOut(ControlRequest(.shutdown, mode: mode), patience), !reply.isSettled {
             return reply

@@ -9,6 +9,8 @@ package struct Supervisor: Sendable {
     /// A request is answered within this time, settled or not; whoever asked asks again.
     static let longestAnswerSeconds = 15.0
 
+    static let lockDescription = "supervisor"
+
     let container: Container
 
     package init(_ container: Container) {
@@ -46,7 +48,7 @@ package struct Supervisor: Sendable {
     private func takeLock() throws -> HeldLock {
         do {
             // A moment: a child of one that was killed keeps the lock until it runs its own program.
-            return try HeldLock.acquire(container.paths.supervisorLock, wait: 0.2, description: "supervisor")
+            return try HeldLock.acquire(container.paths.supervisorLock, wait: 0.2, description: Self.lockDescription)
         } catch let conflict as LockConflict {
             throw ArchiveError(
                 .conflict,

@@ -27,6 +27,8 @@ package final class TestArchive: Sendable {
     package let path: String
     /// pgarchive with PGARCHIVE set to the container.
     package let pgarchive: PgArchive
+    /// The crontab of all its users; there is no other here.
+    package let crontab: StandInCrontab
 
     private init(_ options: Options, directory: TestDirectory, filesystem: TestFilesystem, upstream: TestPostgres)
         throws
@@ -37,7 +39,9 @@ package final class TestArchive: Sendable {
         self.upstream = upstream
         home = "\(filesystem.path)/\(options.homeName)"
         path = "\(home)/\(options.name)"
+        crontab = try StandInCrontab(in: directory)
         pgarchive = PgArchive(home: home, container: path, user: options.user)
+            .setting("PATH", "\(crontab.programs):\(TestCommand.path)")
         try FileManager.default.createDirectory(atPath: home, withIntermediateDirectories: true)
         try TestDirectory.giveToOwner(home)
     }

@@ -14,6 +14,8 @@ extension InvariantsChecker {
         }
         let remains = try TestCommand.asCaller("find", [archive.home, "-mindepth", "1"]).run().lines
         found += remains.map { "left behind: \($0)" }
+        let jobs = try archive.crontab.text()?.split(separator: "\n").filter { $0.contains(archive.path + ": ") } ?? []
+        found += jobs.map { "still in the crontab: \($0)" }
         return found
     }
 }

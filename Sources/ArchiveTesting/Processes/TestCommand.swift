@@ -35,6 +35,8 @@ package struct TestCommand: Sendable {
     package var umask: String?
     package var input: String?
 
+    package static let path = "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin"
+
     package init(_ executable: String, _ arguments: [String] = [], environment: [String: String] = [:]) {
         self.executable = executable
         self.arguments = arguments
@@ -78,7 +80,7 @@ package struct TestCommand: Sendable {
     private var fullEnvironment: [String: String] {
         let account = user == .owner ? TestEnvironment.owner : TestAccount.current
         let standard = [
-            "PATH": "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin", "LC_ALL": "C.UTF-8", "TZ": "UTC",
+            "PATH": Self.path, "LC_ALL": "C.UTF-8", "TZ": "UTC",
             "HOME": account.home, "USER": account.name,
         ]
         return standard.merging(environment) { $1 }

@@ -16,20 +16,26 @@ struct ContainerPurgeCommand: ParsableCommand {
             with the SQL that drops it. Do so: a slot left behind makes the upstream keep WAL until its disk is \
             full.
 
+            Where the settings cannot be read, UPSTREAM, UPSTREAM_REPL and SLOT, or the options, tell where the slot \
+            is; without them the local server is tried. When that is not the upstream, nothing is removed, unless \
+            forced.
+
             EXAMPLES
               pgarchive clone stop --all && pgarchive container stop
               pgarchive container purge
+              UPSTREAM='host=db1 user=postgres' pgarchive container purge
 
             EXIT CODES
-              4  not confirmed, or needs root; nothing was removed
-              7  something is running
+              4   not confirmed, needs root, or the upstream is not known; nothing gone
+              7   something is running
+              10  removed, but for a slot that must be dropped by hand
 
             SEE ALSO
               container stop, clone stop
             """
     )
 
-    @Flag(help: "Do not ask. What runs is still not stopped.")
+    @Flag(help: "Do not ask, and go on when the upstream is not known. What runs is still not stopped.")
     var force = false
 
     /// The part of a purge that root leaves to the owner.
@@ -51,7 +57,7 @@ struct ContainerPurgeCommand: ParsableCommand {
             upstreamReplication: upstream.replication,
             slot: upstream.slotName
         )
-        if ownersPart { return try carryOut(purge) }
+        if ownersPart { return try exit(try carryOut(purge)) }
         let name = FilePath.name(of: root)
         let pool = ContainerPool(locator: locator, name: name)
         let hasPool = root == FilePath.join(locator.home, name) && pool.exists
@@ -63,29 +69,39 @@ struct ContainerPurgeCommand: ParsableCommand {
         if !(global.quiet && force) { StandardError.write(Self.text(plan)) }
         try ContainerPurge.requireStopped(plan)
         if !force { try confirm(name) }
+        let isFinding: Bool
         if SystemUser.isRoot, owner.uid != 0 {
             let setup = try PrivilegedSetup(
                 locator: locator,
                 owner: owner.name,
-                arguments: ["container", "purge", "--container", root] + (global.quiet ? ["--quiet"] : []),
+                arguments: ["container", "purge", "--container", root] + (force ? ["--force"] : [])
+                    + (global.quiet ? ["--quiet"] : []),
                 environment: Handover.environment.merging(upstream.environment) { $1 }
             )
             let code =
                 hasPool
                 ? try setup.purgeWithPool(name: name, childFlag: "--owners-part")
                 : try setup.purgeDirectory(root: root, childFlag: "--owners-part")
-            if code != 0 { throw ExitCode(code) }
+            guard PrivilegedSetup.isPurged(code) else { throw ExitCode(code) }
+            isFinding = code != 0
         } else {
             try Privileges.become(owner: owner.name)
-            try carryOut(purge)
+            isFinding = try carryOut(purge)
         }
         ContainerLink(locator: locator, root: root).remove()
-        try render.done(plan, "container '\(name)' removed")
+        try render.done(plan, "container '\(name)' removed" + (isFinding ? ", but for its slot" : ""))
+        try exit(isFinding)
     }
 
-    private func carryOut(_ purge: ContainerPurge) throws {
-        let remarks = try global.withProgress { try purge.run(progress: $0) }
-        for remark in remarks { render.warning(remark) }
+    /// - Returns: whether something is left that must be looked after.
+    private func carryOut(_ purge: ContainerPurge) throws -> Bool {
+        let remains = try global.withProgress { try purge.run(force: force, progress: $0) }
+        for remark in remains.remarks { render.warning(remark) }
+        return remains.isFinding
+    }
+
+    private func exit(_ isFinding: Bool) throws {
+        if isFinding { throw ExitCode(ErrorCode.findings.rawValue) }
     }
 
     /// The directory to remove, which need not be a whole container any more.
@@ -98,7 +114,7 @@ struct ContainerPurgeCommand: ParsableCommand {
             return root
         }
         let paths = ContainerPaths(root: root)
-        let signs = [paths.identity, paths.initMark, paths.initLock, paths.walArchive]
+        let signs = [paths.identity, paths.initMark, paths.initLock, paths.walArchive, paths.settings]
         let isOurs = signs.contains { FileTree.exists($0) }
         guard isOurs else { return try locator.locate(selector) }
         return try FileTree.resolved(root)
