@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -16,6 +17,11 @@ int pgarchive_open(int directory, const char *path, int flags, mode_t mode) {
         if (fd >= 0) return fd;
         if (errno != EINTR) return -errno;
     }
+}
+
+int pgarchive_memory_file(const char *name) {
+    int fd = memfd_create(name, MFD_CLOEXEC);
+    return fd >= 0 ? fd : -errno;
 }
 
 int64_t pgarchive_read(int fd, void *buffer, size_t size) {

@@ -39,6 +39,65 @@ struct CloneCommandScenarios {
         }
     }
 
+    /// As with pg_ctl: what is not waited for goes on by itself.
+    @Test func aStartThatIsNotWaitedFor() throws {
+        try TestArchive.with(TestArchive.Options()) { archive in
+            try archive.upstream.sql("create table t as select 1 as n")
+            try archive.replayEverything()
+            _ = try archive.takeSnapshot()
+            try archive.pgarchive("clone", "create", "one", "--latest")
+            expectRefusal(
+                try archive.pgarchive.run("clone", "start", "one", "-o", "-c work_mem=1MB"),
+                status: 2,
+                mentions: "clones/one/postgresql.conf"
+            )
+            let mark = "\(archive.directory.path)/waits"
+            let halted = archive.stopping(at: "clone.beforePromote", mark: mark)
+            let late = try halted.run("clone", "start", "one", "-t", "2")
+            expectRefusal(late, status: 1, mentions: "goes on")
+            try eventually(within: 60, "it is at its target") { FileManager.default.fileExists(atPath: mark) }
+            let busy = try archive.pgarchive.run("clone", "stop", "one", "-W")
+            expectRefusal(busy, status: 7, mentions: "clone start one")
+            let starting = try #require(archive.cloneStarts.first)
+            #expect(busy.error.contains("kill \(starting.pid)"), "\(busy)")
+            try eventually(within: 30, "it has stopped itself") {
+                kill(starting.pid, SIGCONT)
+                return try archive.cloneRecord("one").find("state")?.string == "recovered"
+            }
+            try eventually(within: 60, "it takes writes") {
+                try archive.pgarchive.run("clone", "psql", "one", "-XAtqc", "insert into t values (2)").status == 0
+            }
+            try eventually(within: 60, "the start has ended") { archive.cloneStarts.isEmpty }
+            // In time: what it says is shown.
+            let again = try archive.pgarchive("clone", "restart", "one", "-w", "-t", "120", deadline: 150)
+            #expect(again.output.contains("is running on port"), "\(again)")
+            expectRefusal(try archive.pgarchive.run("clone", "start", "one", "-W"), status: 7, mentions: "already")
+            try archive.pgarchive("clone", "stop", "one", "-m", "immediate")
+            let started = try archive.pgarchive("clone", "start", "one", "-W")
+            #expect(started.output.contains("is being started"), "\(started)")
+            try eventually(within: 60, "it answers") {
+                try archive.pgarchive.run("clone", "psql", "one", "-XAtqc", "select 1").status == 0
+            }
+            try aSmartStopOfAClone(archive)
+            try archive.switchAndReceive()
+            try archive.finish()
+        }
+    }
+
+    private func aSmartStopOfAClone(_ archive: TestArchive) throws {
+        let client = try archive.pgarchive.start("clone", "psql", "one", "-XAtqc", "select pg_sleep(600)")
+        try eventually(within: 60, "a client is there") {
+            try archive.query("one", "select count(*) from pg_stat_activity where wait_event = 'PgSleep'") == "1"
+        }
+        let late = try archive.pgarchive.run("clone", "stop", "one", "-m", "smart", "-t", "1")
+        expectRefusal(late, status: 1, mentions: "goes on")
+        try archive.pgarchive("clone", "stop", "one", "-m", "smart", "-W")
+        let patient = try archive.pgarchive.start("clone", "stop", "one", "-m", "smart")
+        try archive.pgarchive("clone", "stop", "one", "-m", "fast")
+        try #expect(patient.wait().status == 0)
+        _ = try client.wait()
+    }
+
     /// Killed at its target, or just promoted: the server that is left takes no processor time, and the next start
     /// goes on with it.
     @Test(arguments: ["clone.beforePromote", "clone.beforeCheck"])
@@ -183,6 +242,10 @@ struct CloneCommandScenarios {
 }
 
 extension TestArchive {
+    fileprivate var cloneStarts: [SeenProcess] {
+        processes { $0.arguments.starts(with: ["clone", "start"], after: 1) }
+    }
+
     /// Makes a clone and kills its start when it stands at its target: what is left is a read-only server.
     func leaveAtTarget(_ name: String) throws {
         try pgarchive("clone", "create", name, "--latest")

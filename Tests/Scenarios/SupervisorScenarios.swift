@@ -127,6 +127,12 @@ struct SupervisorScenarios {
             try archive.pgarchive("standby", "start")
             try #expect(archive.standbySQL("select 1") == "1")
 
+            // One thing has one name, whoever says it.
+            let restarted = try archive.pgarchive.json("standby", "restart")
+            let status = try archive.pgarchive.json("standby", "status")
+            #expect(restarted.find("state")?.string == status.find("state")?.string, "\(restarted), \(status)")
+            #expect(restarted.find("state") != nil && restarted.find("phase") == nil, "\(restarted)")
+
             let refused = try archive.pgarchive.run("standby", "start", "-o", "-c work_mem=1MB")
             expectRefusal(refused, status: 2, mentions: "standby.conf")
             try archive.switchAndReceive()

@@ -21,7 +21,9 @@ enum CloneLock {
             throw ArchiveError(
                 .conflict,
                 "another command is at work on clone '\(name)': \(conflict.holder?.description ?? "unknown")",
-                hint: "wait until it has ended, or end it: an interrupted start stops its clone"
+                hint: "wait until it has ended, or end it"
+                    + (conflict.holder.map { " with 'kill \($0.pid)'" } ?? "")
+                    + ": an interrupted start stops its clone"
             )
         }
     }

@@ -21,6 +21,8 @@ package struct CloneServer: Sendable {
 
     package var running: RunningServer? { PostgresServer.find(dataDirectory: paths.tree.data) }
     package var isRunning: Bool { running != nil }
+    /// Whether it runs, with its recovery behind it.
+    package var isReady: Bool { isRunning && CloneStage(record, paths.tree) == .ready }
     package var logDirectory: String { paths.log }
 
     /// What a start cost.
@@ -40,11 +42,23 @@ package struct CloneServer: Sendable {
         try locked(for: "clone start") { try $0.bringUpTimed(progress, interruption) }
     }
 
+    /// - Parameter timeoutSeconds: nil means as long as it takes, 0 not at all.
     /// - Returns: false when it was not running.
-    package func stop(mode: RunningServer.StopMode = .fast, timeoutSeconds: Double = 60) throws -> Bool {
-        try locked(for: "clone stop", waitSeconds: min(10, timeoutSeconds)) {
-            try $0.takeDown(mode, timeoutSeconds: timeoutSeconds)
+    package func stop(mode: RunningServer.StopMode = .fast, timeoutSeconds: Double? = nil) throws -> Bool {
+        // Not while it is waited for: a sharper stop may come.
+        let stopping = try locked(for: "clone stop", waitSeconds: min(10, max(1, timeoutSeconds ?? 10))) { clone in
+            let server = clone.running
+            try server?.beginStop(mode)
+            return server
         }
+        guard let stopping else { return false }
+        guard timeoutSeconds != 0, !stopping.waitForExit(timeoutSeconds: timeoutSeconds) else { return true }
+        throw ArchiveError(
+            .failed,
+            "the time is over: clone '\(record.name)' is still stopping",
+            hint: "it goes on; 'pgarchive clone stop \(record.name) -m fast' sends its clients away, "
+                + "'-m immediate' stops it as in a crash"
+        )
     }
 
     package func restart(

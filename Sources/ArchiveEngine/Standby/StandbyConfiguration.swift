@@ -24,7 +24,10 @@ package struct StandbyConfiguration: Sendable {
         let installation = try container.installation()
         let tree = container.paths.standbyTree
         try FileTree.makeDirectory(container.paths.standbyLog, mode: 0o700, parents: true)
-        try write("postgresql.conf", LocalServerFiles.standbyConfiguration(extra: container.paths.standbyExtra))
+        // PostgreSQL would log a line for a file that is not there.
+        let extra = container.paths.standbyExtra
+        if !FileTree.exists(extra) { try DurableFile.replace(extra, text: LocalServerFiles.noSettings, mode: 0o600) }
+        try write("postgresql.conf", LocalServerFiles.standbyConfiguration(extra: extra))
         try write("pg_hba.conf", LocalServerFiles.socketOnlyAuthentication)
         try write("pg_ident.conf", "")
         // Upstream's ALTER SYSTEM would win over every file.
@@ -88,6 +91,9 @@ enum LocalServerFiles {
         # Only the Unix socket, in a directory that belongs to the container's owner alone.
         local all all trust
         """ + "\n"
+
+    static let noSettings =
+        "# Settings of your own for the standby. 'pgarchive standby reload' or 'restart' reads them.\n"
 
     static func standbyConfiguration(extra: String) -> String {
         """

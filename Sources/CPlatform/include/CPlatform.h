@@ -10,6 +10,8 @@
 
 // files.c
 int pgarchive_open(int directory, const char *path, int flags, mode_t mode);
+// A file without a name, in memory; or -errno.
+int pgarchive_memory_file(const char *name);
 int64_t pgarchive_read(int fd, void *buffer, size_t size);
 int64_t pgarchive_read_full(int fd, void *buffer, size_t size);
 int64_t pgarchive_pread_full(int fd, void *buffer, size_t size, int64_t offset);

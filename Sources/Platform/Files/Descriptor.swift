@@ -55,6 +55,11 @@ package struct Descriptor: ~Copyable, Sendable {
         return Descriptor(owning: copy, path: path)
     }
 
+    /// A file without a name, in memory.
+    package static func memory(_ name: String) throws(SystemError) -> Descriptor {
+        Descriptor(owning: try checked(pgarchive_memory_file(name), "create a file in memory"))
+    }
+
     /// Both ends of a new pipe.
     package static func pipe() throws(SystemError) -> PipeEnds {
         var ends: [Int32] = [-1, -1]

@@ -91,11 +91,14 @@ package final class RunningServer: Sendable {
     /// Asks it to stop and waits.
     /// - Throws: `timedOut` when it still runs after `timeoutSeconds`; it goes on stopping.
     package func stop(_ mode: StopMode = .fast, timeoutSeconds: Double? = 60) throws(LinkError) {
-        try signal(mode.signal)
+        try beginStop(mode)
         guard waitForExit(timeoutSeconds: timeoutSeconds) else {
             throw LinkError(.timedOut, "the server (process \(pid)) still runs")
         }
     }
+
+    /// Asks it to stop; returns at once.
+    package func beginStop(_ mode: StopMode) throws(LinkError) { try signal(mode.signal) }
 
     /// Makes it read its configuration files again.
     package func reload() throws(LinkError) { try signal(SIGHUP) }

@@ -6,14 +6,13 @@ enum CStringArray {
         _ strings: [String?],
         _ body: (UnsafePointer<UnsafePointer<CChar>?>) -> Result
     ) -> Result {
-        var copies = strings.map { string in string.flatMap { UnsafePointer(strdup($0)) } }
-        copies.append(nil)
+        let array = UnsafeMutablePointer<UnsafePointer<CChar>?>.allocate(capacity: strings.count + 1)
+        array.initialize(repeating: nil, count: strings.count + 1)
+        for (index, string) in strings.enumerated() { array[index] = string.flatMap { UnsafePointer(strdup($0)) } }
         defer {
-            for copy in copies { free(UnsafeMutableRawPointer(mutating: copy)) }
+            for index in strings.indices { free(UnsafeMutableRawPointer(mutating: array[index])) }
+            array.deallocate()
         }
-        return copies.withUnsafeBufferPointer { buffer in
-            guard let start = buffer.baseAddress else { preconditionFailure("the array has its ending") }
-            return body(start)
-        }
+        return body(array)
     }
 }

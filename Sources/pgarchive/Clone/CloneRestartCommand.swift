@@ -6,7 +6,8 @@ struct CloneRestartCommand: ContainerCommand {
         commandName: "restart",
         abstract: "Stop a clone and start it again.",
         discussion: """
-            For settings that a reload does not bring into effect. A clone that is not running is started.
+            For settings that a reload does not bring into effect. A clone that is not running is started. With -t \
+            or -W it is done in the background, as by 'clone start'.
 
             EXAMPLES
               pgarchive clone restart look
@@ -21,10 +22,19 @@ struct CloneRestartCommand: ContainerCommand {
 
     @OptionGroup var stop: StopOptions
 
+    @OptionGroup var wait: WaitOptions
+
+    @OptionGroup var pgCtl: PgCtlOptions
+
     @OptionGroup var global: GlobalOptions
 
     func run(in container: Container) throws {
+        try pgCtl.refuse(forClone: name, in: container)
         let record = try CloneCatalog(container).find(name)
+        if wait.isLimited {
+            let words = ["restart", "-m", stop.mode.rawValue]
+            return try CloneBackground.run(words, of: record, in: container, wait, global)
+        }
         let mode = try stop.engineMode()
         let interruption = try Interruption()
         let started = try global.withProgress { progress in

@@ -8,7 +8,8 @@ struct CloneStopCommand: ContainerCommand {
         abstract: "Stop a clone, or with --all every clone of the container.",
         discussion: """
             Waits until the server has ended; one that is not running is fine. The clone keeps its data, and goes on \
-            from there when it is started again.
+            from there when it is started again. While it waits for clients (smart), another stop with -m fast sends \
+            them away.
 
             EXAMPLES
               pgarchive clone stop look
@@ -27,20 +28,18 @@ struct CloneStopCommand: ContainerCommand {
 
     @OptionGroup var stop: StopOptions
 
-    @Option(
-        name: [.customShort("t"), .long],
-        help: ArgumentHelp("How many seconds to wait for each.", valueName: "seconds")
-    )
-    var timeout = 60
+    @OptionGroup var wait: WaitOptions
+
+    @OptionGroup var pgCtl: PgCtlOptions
 
     @OptionGroup var global: GlobalOptions
 
     func validate() throws {
         if all == (name != nil) { throw ValidationError("give either a clone's name or --all") }
-        guard (1...86_400).contains(timeout) else { throw ValidationError("--timeout is 1 to 86400 seconds") }
     }
 
     func run(in container: Container) throws {
+        try pgCtl.refuse(forClone: name ?? "NAME", in: container)
         let catalog = CloneCatalog(container)
         let records = try name.map { [try catalog.find($0)] } ?? catalog.listed()
         var stopped: [String] = []
@@ -48,7 +47,7 @@ struct CloneStopCommand: ContainerCommand {
         for record in records {
             do {
                 let server = CloneServer(container, record)
-                if try server.stop(mode: stop.engineMode(), timeoutSeconds: Double(timeout)) {
+                if try server.stop(mode: stop.engineMode(), timeoutSeconds: wait.seconds) {
                     stopped.append(record.name)
                 }
             } catch let error as ArchiveError where all {
@@ -56,7 +55,7 @@ struct CloneStopCommand: ContainerCommand {
                 failures.append(error)
             }
         }
-        try render.done(Outcome(done: "stopped", names: stopped), sentence(stopped))
+        try render.done(Outcome(done: wait.noWait ? "stopping" : "stopped", names: stopped), sentence(stopped))
         if let first = failures.first {
             throw ArchiveError(first.code, first.what, hint: first.hint, details: failures.dropFirst().map(\.what))
         }
@@ -64,6 +63,6 @@ struct CloneStopCommand: ContainerCommand {
 
     private func sentence(_ stopped: [String]) -> String {
         if stopped.isEmpty { return all ? "no clone was running" : "clone '\(name ?? "")' was not running" }
-        return stopped.map { "clone '\($0)' stopped" }.joined(separator: "\n")
+        return stopped.map { "clone '\($0)' \(wait.noWait ? "is stopping" : "stopped")" }.joined(separator: "\n")
     }
 }

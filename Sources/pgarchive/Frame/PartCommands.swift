@@ -37,7 +37,7 @@ enum PartCommands {
     static func show(_ reply: ControlReply, _ parts: [Part], _ wait: WaitOptions, _ render: Render) throws {
         let states = reply.parts.filter { parts.contains($0.part) }
         try requireSettled(reply, states, wait)
-        try render.done(states, states.map(sentence).joined(separator: "\n"))
+        try render.done(states.map { PartView($0, nil) }, states.map(sentence).joined(separator: "\n"))
     }
 
     /// What runs now, in the words of status: a receiver that only tries to connect says so, and why.
@@ -51,24 +51,8 @@ enum PartCommands {
         let states = reply.parts.filter { parts.contains($0.part) }
         try requireSettled(reply, states, wait)
         let reports = try StatusReport.gather(container).parts
-        let started = states.map { state in
-            (state: state, report: reports.first { $0.name == state.part.rawValue })
-        }
-        try render.done(
-            started.map { state, report in
-                var state = state
-                state.reason = state.reason ?? report?.reason
-                return state
-            },
-            started.map { state, report in
-                line(
-                    state.part,
-                    report?.state ?? state.phase.rawValue,
-                    report?.processID ?? state.processID,
-                    report?.reason ?? state.reason
-                )
-            }.joined(separator: "\n")
-        )
+        let views = states.map { state in PartView(state, reports.first { $0.name == state.part.rawValue }) }
+        try render.done(views, views.map(\.line).joined(separator: "\n"))
     }
 
     private static func requireSettled(
@@ -87,13 +71,7 @@ enum PartCommands {
         }
     }
 
-    private static func sentence(_ state: ControlReply.PartState) -> String {
-        line(state.part, state.phase.rawValue, state.processID, state.reason)
-    }
-
-    private static func line(_ part: Part, _ state: String, _ processID: Int32?, _ reason: String?) -> String {
-        "\(part.rawValue): \(state)" + (processID.map { ", process \($0)" } ?? "") + (reason.map { ", \($0)" } ?? "")
-    }
+    private static func sentence(_ state: ControlReply.PartState) -> String { PartView(state, nil).line }
 
     /// One part of the container's status; exit 1 when it is not running.
     static func status(_ part: Part, stations: [String], in container: Container, _ render: Render) throws {
@@ -113,4 +91,24 @@ enum PartCommands {
 struct PartStatus: Encodable {
     let part: StatusReport.PartReport?
     let stations: [Waterline.Station]
+}
+
+/// What became of a part, in the words of status.
+struct PartView: Encodable {
+    let part: String
+    let state: String
+    let reason: String?
+    let processID: Int32?
+
+    /// - Parameter report: where the part runs, what status says of it.
+    init(_ answer: ControlReply.PartState, _ report: StatusReport.PartReport?) {
+        part = answer.part.rawValue
+        state = report?.state ?? answer.phase.rawValue
+        reason = report?.reason ?? answer.reason
+        processID = report?.processID ?? answer.processID
+    }
+
+    var line: String {
+        "\(part): \(state)" + (processID.map { ", process \($0)" } ?? "") + (reason.map { ", \($0)" } ?? "")
+    }
 }

@@ -42,9 +42,9 @@ struct TableText {
         self.whenEmpty = whenEmpty
     }
 
+    /// Cells that are missing stay empty; those beyond the last column are left out.
     mutating func add(_ cells: [Cell]) {
-        precondition(cells.count == headers.count, "a row has as many cells as the table has columns")
-        rows.append(cells)
+        rows.append(headers.indices.map { $0 < cells.count ? cells[$0] : "" })
     }
 
     /// The table, each line with its newline.

@@ -24,8 +24,13 @@ struct WaitOptions: ParsableArguments {
         if noWait, timeout != nil || waits { throw ValidationError("--no-wait and --timeout exclude each other") }
     }
 
+    var isLimited: Bool { noWait || timeout != nil }
+
+    /// Nil means as long as it takes.
+    var seconds: Double? { noWait ? 0 : timeout }
+
     func patience(_ render: Render) -> Patience {
-        Patience(seconds: noWait ? 0 : timeout) { render.remark($0) }
+        Patience(seconds: seconds) { render.remark($0) }
     }
 }
 
@@ -40,27 +45,48 @@ struct PgCtlOptions: ParsableArguments {
     @Option(name: [.customShort("D"), .customLong("pgdata")], help: .hidden)
     var dataDirectory: String?
 
-    func refuse(in container: Container) throws {
+    /// - Parameters:
+    ///   - server: in words.
+    ///   - settings: the file that takes settings instead.
+    ///   - logs: where they are, and the command that shows them.
+    private func refuse(_ server: String, settings: String, logs: (directory: String, command: String)) throws {
         if serverOptions != nil {
             throw ArchiveError(
                 .usage,
-                "the standby takes no options of its server from the command line (-o)",
-                hint: "write settings into \(container.paths.standbyExtra), where each start finds them"
+                "\(server) takes no options of its server from the command line (-o)",
+                hint: "write settings into \(settings), where each start finds them"
             )
         }
         if logFile != nil {
             throw ArchiveError(
                 .usage,
-                "the standby's log is where it is (-l)",
-                hint: "it lies in \(container.paths.standbyLog); 'pgarchive standby log' shows it"
+                "the log of \(server) is where it is (-l)",
+                hint: "it lies in \(logs.directory); '\(logs.command)' shows it"
             )
         }
         if dataDirectory != nil {
             throw ArchiveError(
                 .usage,
-                "the standby's data directory is the container's (-D)",
+                "the data directory of \(server) is the container's (-D)",
                 hint: "choose a container with --container NAME"
             )
         }
+    }
+
+    func refuse(in container: Container) throws {
+        try refuse(
+            "the standby",
+            settings: container.paths.standbyExtra,
+            logs: (container.paths.standbyLog, "pgarchive standby log")
+        )
+    }
+
+    func refuse(forClone name: String, in container: Container) throws {
+        let paths = container.paths.clone(name)
+        try refuse(
+            "clone '\(name)'",
+            settings: paths.configuration,
+            logs: (paths.log, "pgarchive clone log \(name)")
+        )
     }
 }

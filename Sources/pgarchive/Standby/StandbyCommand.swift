@@ -8,8 +8,7 @@ struct StandbyCommand: ParsableCommand {
             A PostgreSQL server in recovery, fed from the WAL archive alone: it has no connection to the upstream, \
             replays each segment once it is complete, and answers read-only queries to its owner over a Unix socket.
 
-            Its configuration is generated. Settings of your own belong in standby.conf in the container, which need \
-            not exist.
+            Its configuration is generated. Settings of your own belong in standby.conf in the container.
 
             SETTINGS
               standby.shared_buffers            its memory
