@@ -37,8 +37,8 @@ struct CloneConfiguration {
         return """
             # Settings of clone '\(record.name)'. Written once: edit what you like, before the first start or later.
             # What isolation and recovery need (port, archiving, replication, recovery) is given at each start and wins.
-            # The port is the clone's own, of clone.ports in the container's pgarchive.toml: 'pgarchive clone list' shows
-            # it. When that is in use at a start, it gets another; a port written here has no effect.
+            # The port is one of clone.ports in the container's pgarchive.toml; 'pgarchive clone list' shows it. In use
+            # at a start, the clone gets another; a port written here has no effect.
             listen_addresses = 'localhost'
             shared_buffers = \(buffers)
             max_wal_size = 4GB
