@@ -16,6 +16,8 @@ struct SurroundingsScenarios {
         var user = TestUser.caller
         var umask: String?
         var environment: [String: String] = [:]
+        /// TMPDIR is a filesystem without any room.
+        var temporaryFilesAreRefused = false
     }
 
     static let settings: [Setting] = [
@@ -31,6 +33,7 @@ struct SurroundingsScenarios {
                 "TZ": "Pacific/Chatham", "PGTZ": "Asia/Kolkata", "PGDATESTYLE": "German, DMY",
             ]
         ),
+        Setting(testDescription: "a full TMPDIR", temporaryFilesAreRefused: true),
         Setting(testDescription: "as the owner, without root", user: .owner),
         Setting(testDescription: "as the owner, on btrfs", kind: .btrfs, user: .owner),
     ]
@@ -38,13 +41,28 @@ struct SurroundingsScenarios {
     @Test(arguments: settings)
     func theWholePath(_ setting: Setting) throws {
         if setting.user == .owner, !TestEnvironment.isRoot { try Test.cancel(TestEnvironment.noRoot) }
+        guard setting.temporaryFilesAreRefused else { return try theWholePath(setting, environment: [:]) }
+        try TestFilesystem.Kind.tmpfs.orSkip()
+        try TestDirectory.with { directory in
+            try TestFilesystem.with(.tmpfs, in: directory, megabytes: 1) { full in
+                _ = try TestCommand("/bin/dd", ["if=/dev/zero", "of=\(full.path)/filler", "bs=4k"]).run()
+                let refused = try TestCommand("/bin/sh", ["-c", "echo x > '\(full.path)/more'"]).run()
+                #expect(refused.status != 0, "it is full")
+                try theWholePath(setting, environment: ["TMPDIR": full.path])
+                let left = try FileManager.default.contentsOfDirectory(atPath: full.path)
+                #expect(left.filter { $0 != "more" } == ["filler"])
+            }
+        }
+    }
+
+    private func theWholePath(_ setting: Setting, environment: [String: String]) throws {
         var options = TestArchive.Options(setting.kind)
         options.homeName = setting.homeName
         options.user = setting.user
         try TestArchive.with(options, initialise: false) { archive in
             var pgarchive = archive.pgarchive
             pgarchive.umask = setting.umask
-            pgarchive.environment.merge(setting.environment) { $1 }
+            pgarchive.environment.merge(setting.environment.merging(environment) { $1 }) { $1 }
             try pgarchive.succeed(archive.initArguments, deadline: 180)
             try archive.usePortsOfItsOwn()
             try pgarchive("container", "status")
