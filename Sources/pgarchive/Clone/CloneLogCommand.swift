@@ -22,7 +22,7 @@ struct CloneLogCommand: ContainerCommand {
 
     @OptionGroup var log: LogOptions
 
-    @OptionGroup var global: GlobalOptions
+    @OptionGroup var global: PassingOptions
 
     func run(in container: Container) throws {
         let server = CloneServer(container, try CloneCatalog(container).find(name))

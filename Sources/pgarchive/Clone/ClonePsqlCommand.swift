@@ -24,7 +24,7 @@ struct ClonePsqlCommand: ContainerCommand {
             """
     )
 
-    @OptionGroup var global: GlobalOptions
+    @OptionGroup var global: PassingOptions
 
     @Argument(help: "The clone.", completion: .custom { words, _, _ in Completions.clones(words) })
     var name: String

@@ -22,7 +22,7 @@ struct ContainerRunCommand: ParsableCommand {
     @Flag(help: "Start the supervisor again when it dies; under systemd this is not needed.")
     var restart = false
 
-    @OptionGroup var global: GlobalOptions
+    @OptionGroup var global: PassingOptions
 
     func run() throws {
         try global.mountPool()

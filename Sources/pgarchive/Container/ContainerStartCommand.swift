@@ -37,7 +37,7 @@ struct ContainerStartCommand: ParsableCommand {
     }
 }
 
-extension GlobalOptions {
+extension CommonOptions {
     /// As root: mounts the pool of the container that is meant, if it has one that is not mounted.
     func mountPool() throws {
         guard SystemUser.isRoot else { return }

@@ -8,8 +8,10 @@ struct ContainerStopCommand: ContainerCommand {
         abstract: "Stop the wal_archive and standby processes and their supervisor.",
         discussion: """
             They stay stopped until they are started again. Clones go on running. Meanwhile the upstream keeps all \
-            WAL for the replication slot: watch its disk space. A systemd unit, pgarchive@NAME, starts them again at \
-            the next boot.
+            WAL for the replication slot: watch its disk space.
+
+            Under systemd use 'systemctl stop pgarchive@NAME' instead: the unit starts them again at the next boot, \
+            and also when its supervisor died within the two seconds before.
 
             EXAMPLES
               pgarchive container stop

@@ -4,7 +4,9 @@ import ArgumentParser
 
 /// A command on one container: it parses, calls the engine, and renders; it decides nothing.
 protocol ContainerCommand: ParsableCommand {
-    var global: GlobalOptions { get }
+    associatedtype Options: CommonOptions
+
+    var global: Options { get }
 
     /// Called as the container's owner.
     func run(in container: Container) throws
@@ -25,7 +27,7 @@ extension ContainerCommand {
     var render: Render { global.render }
 }
 
-extension GlobalOptions {
+extension CommonOptions {
     var locator: ContainerLocator { ContainerLocator(environment: Handover.environment) }
 
     /// Does long work and shows where it is.

@@ -21,8 +21,8 @@ struct OutputOptions: ParsableArguments {
     var render: Render { Render(format: output, isQuiet: quiet, isVerbose: verbose) }
 }
 
-/// What every command on a container understands.
-struct GlobalOptions: ParsableArguments {
+/// Which container is meant.
+struct ContainerOptions: ParsableArguments {
     @Option(
         help: ArgumentHelp(
             "The container's name, or its directory with a slash. (default: $PGARCHIVE, or the only one there is)",
@@ -31,18 +31,37 @@ struct GlobalOptions: ParsableArguments {
         completion: .custom { _, _, _ in Completions.containers() }
     )
     var container: String?
+}
 
-    @OptionGroup var outputOptions: OutputOptions
+/// What every command on a container understands.
+protocol CommonOptions: ParsableArguments {
+    var containerOptions: ContainerOptions { get }
+    var outputOptions: OutputOptions { get }
+}
 
+extension CommonOptions {
     var output: OutputFormat { outputOptions.output }
     var quiet: Bool { outputOptions.quiet }
     var verbose: Bool { outputOptions.verbose }
     var render: Render { outputOptions.render }
 
     /// What the user calls the container; nil means the only one there is.
-    var selector: String? { container ?? Self.environmentSelector }
+    var selector: String? { containerOptions.container ?? GlobalOptions.environmentSelector }
+}
 
-    private static var environmentSelector: String? {
+/// Of commands whose output is another program's, or a log's: how results are shown is taken, and means nothing.
+struct PassingOptions: CommonOptions {
+    @OptionGroup var containerOptions: ContainerOptions
+
+    @OptionGroup(visibility: .hidden) var outputOptions: OutputOptions
+}
+
+struct GlobalOptions: CommonOptions {
+    @OptionGroup var containerOptions: ContainerOptions
+
+    @OptionGroup var outputOptions: OutputOptions
+
+    fileprivate static var environmentSelector: String? {
         let given = Terminal.environment("PGARCHIVE") ?? ""
         return given.isEmpty ? nil : given
     }

@@ -20,7 +20,7 @@ struct StandbyLogCommand: ContainerCommand {
 
     @OptionGroup var log: LogOptions
 
-    @OptionGroup var global: GlobalOptions
+    @OptionGroup var global: PassingOptions
 
     func run(in container: Container) throws {
         try log.show(LogView(serverLogsIn: container.paths.standbyLog, what: "the standby's log"))

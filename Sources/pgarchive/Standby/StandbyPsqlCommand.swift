@@ -19,7 +19,7 @@ struct StandbyPsqlCommand: ContainerCommand {
             """
     )
 
-    @OptionGroup var global: GlobalOptions
+    @OptionGroup var global: PassingOptions
 
     @Argument(
         parsing: .captureForPassthrough,

@@ -19,7 +19,7 @@ struct WALArchiveLogCommand: ContainerCommand {
 
     @OptionGroup var log: LogOptions
 
-    @OptionGroup var global: GlobalOptions
+    @OptionGroup var global: PassingOptions
 
     func run(in container: Container) throws {
         try log.show(LogView(file: container.paths.receiverLog, what: "wal_archive.log"))

@@ -82,7 +82,7 @@ struct WALArchiveReceiveCommand: ParsableCommand {
     @OptionGroup var global: GlobalOptions
 
     func validate() throws {
-        if directory != nil, global.container != nil {
+        if directory != nil, global.containerOptions.container != nil {
             throw ValidationError("-D needs no container: leave --container out")
         }
         guard directory != nil else {

@@ -74,6 +74,37 @@ struct ArgumentsTests {
         #expect(failure.hint?.contains(word) == true, "\(failure.text)")
     }
 
+    /// Spelled as for pg_ctl, for clones as for the standby.
+    @Test(
+        arguments: [
+            ([], nil, false), (["-w"], nil, false), (["-t", "5"], 5, true), (["-w", "-t", "5"], 5, true),
+            (["-W"], 0, true),
+            (["--timeout", "1"], 1, true),
+        ] as [([String], Double?, Bool)]
+    )
+    func clonesAreWaitedForAsLongAsTold(_ words: [String], _ seconds: Double?, _ isLimited: Bool) throws {
+        let waits = [
+            try CloneStartCommand.parse(["look"] + words).wait, try CloneStopCommand.parse(["--all"] + words).wait,
+            try CloneRestartCommand.parse(["look", "-m", "smart"] + words).wait,
+        ]
+        for wait in waits { #expect(wait.seconds == seconds && wait.isLimited == isLimited) }
+    }
+
+    @Test(arguments: [["-W", "-t", "5"], ["-W", "-w"], ["-t", "0"], ["-t", "soon"]])
+    func whatContradictsItselfIsRefused(_ words: [String]) {
+        #expect(throws: (any Error).self) { try CloneStartCommand.parse(["look"] + words) }
+    }
+
+    /// Their output is not pgarchive's: the options for that are taken, and not offered.
+    @Test func whatMeansNothingIsNotOffered() throws {
+        #expect(try CloneLogCommand.parse(["look", "--quiet", "--container", "c"]).global.selector == "c")
+        for help in [
+            CloneLogCommand.helpMessage(), StandbyPsqlCommand.helpMessage(), ContainerRunCommand.helpMessage(),
+        ] {
+            #expect(help.contains("--container") && !help.contains("--output") && !help.contains("--quiet"), "\(help)")
+        }
+    }
+
     @Test func bothFormsOfCloneCreateAreShown() throws {
         let error = try #require(throws: (any Error).self) { try CloneCreateCommand.parse(["look"]) }
         let text = Failure(error).text
