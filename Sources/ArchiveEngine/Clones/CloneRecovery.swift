@@ -61,7 +61,7 @@ struct CloneRecovery {
             try requireAlive()
             if connection == nil { connection = connect() }
             if let open = connection {
-                let position = try replayed(open)
+                let position = try positionWhileAlive(open)
                 report(position)
                 if position >= record.stop { return open }
                 // Long replays are asked less often; the last stretch every few milliseconds.
@@ -89,6 +89,18 @@ struct CloneRecovery {
             hint: "the whole log: 'pgarchive clone log \(record.name)'",
             details: LogTail.reasons(directory: paths.log)
         )
+    }
+
+    private func positionWhileAlive(_ connection: SQLConnection) throws -> LSN {
+        do {
+            return try replayed(connection)
+        } catch {
+            // A server that ends closes its connections first; why it does is the better answer.
+            let deadline = Deadline(seconds: 10)
+            while server.isAlive, !deadline.hasPassed { try server.pause(milliseconds: 5) }
+            try requireAlive()
+            throw error
+        }
     }
 
     private func connect() -> SQLConnection? {

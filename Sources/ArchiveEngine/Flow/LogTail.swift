@@ -17,9 +17,20 @@ package enum LogTail {
         return try file.bytes(at: size - wanted, count: Int(wanted))
     }
 
-    /// What a server said when it could not go on, from its first words and its CSV logs.
+    /// What a server said when it could not go on, from its first words, its CSV logs, and what its restore_command
+    /// said.
     package static func reasons(directory: String) -> [String] {
-        let entries = ServerLog(directory: directory).tail(200).filter { $0.isFatal || $0.severity == "ERROR" }
-        return lines("\(directory)/startup.log", count: 5) + entries.suffix(5).flatMap(\.lines)
+        let log = ServerLog(directory: directory)
+        let entries = log.tail(200).filter { $0.isFatal || $0.severity == "ERROR" }
+        let first = "\(directory)/startup.log"
+        // Once it writes its logs, what it said before is only that it would.
+        guard let commands = log.commandsFile(), modified(commands) >= modified(first) else {
+            return lines(first, count: 5) + entries.suffix(5).flatMap(\.lines)
+        }
+        return entries.suffix(5).flatMap(\.lines) + lines(commands, count: 5)
+    }
+
+    private static func modified(_ path: String) -> Int64 {
+        (try? FileTree.status(path))?.modified ?? 0
     }
 }

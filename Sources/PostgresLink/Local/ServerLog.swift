@@ -29,6 +29,13 @@ package struct ServerLog: Sendable, Hashable {
         return files.max { $0.modified < $1.modified }?.path
     }
 
+    /// Where the commands that the server runs write, beside the newest CSV file; nil before one of them has.
+    package func commandsFile() -> String? {
+        guard let newest = newestFile() else { return nil }
+        let path = "\(newest.dropLast(4)).log"
+        return (try? FileTree.size(path)).map { $0 > 0 } == true ? path : nil
+    }
+
     /// The last entries of the newest file, oldest first.
     package func tail(_ count: Int) -> [ServerLogEntry] {
         guard let path = newestFile(), let size = try? FileTree.size(path) else { return [] }
