@@ -2,13 +2,13 @@ import ArchiveTesting
 import Foundation
 import Testing
 
-/// What a user sees of a clone's recovery while it lasts, and when it fails.
+/// What a user sees of long work while it lasts, and when it fails.
 @Suite(
-    "Recovery in sight",
+    "Long work in sight",
     .enabled(if: TestEnvironment.hasPostgres, TestEnvironment.noPostgres),
     .keepsEvidence
 )
-struct CloneTroubleScenarios {
+struct ProgressScenarios {
     /// A segment is lost after the clone was planned, so that recovery comes to a stand half-way.
     @Test func aRecoveryShowsHowFarItIsAndWhyItFailed() throws {
         try TestArchive.with(TestArchive.Options()) { archive in
@@ -43,6 +43,22 @@ struct CloneTroubleScenarios {
             try TestCommand("/bin/mv", [aside, "\(archive.walArchive)/\(lost)"]).succeed()
             try archive.pgarchive("clone", "start", "far")
             try #expect(archive.query("far", "select count(*) from t") == "20000")
+            try archive.finish()
+        }
+    }
+
+    /// Init, too, shows on a terminal what it is at and how much of the copy is done.
+    @Test func initShowsHowFarItIs() throws {
+        try TestArchive.with(TestArchive.Options(), initialise: false) { archive in
+            let start = try archive.pgarchive.command(archive.initArguments)
+            let words = ([start.executable] + start.arguments).map { "'\($0)'" }.joined(separator: " ")
+            var terminal = TestCommand("/usr/bin/script", ["-qec", words, "/dev/null"], environment: start.environment)
+            terminal.user = start.user
+            let shown = try terminal.succeed(deadline: 180).output
+            #expect(shown.contains(/copying the upstream's data \(fast checkpoint\) .* of .* \([0-9]+%\)/), "\(shown)")
+            #expect(shown.contains("starting the standby"), "\(shown)")
+            try archive.usePortsOfItsOwn()
+            try archive.switchAndReceive()
             try archive.finish()
         }
     }
