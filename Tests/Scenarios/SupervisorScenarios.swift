@@ -116,6 +116,9 @@ struct SupervisorScenarios {
     @Test func aStartIsAnsweredByWhatItDoesAndNotByWhatFailedBefore() throws {
         try TestArchive.with(TestArchive.Options()) { archive in
             let own = "\(archive.path)/standby.conf"
+            // PostgreSQL would say at each start that it is missing.
+            #expect(FileManager.default.fileExists(atPath: own))
+            #expect(!(try text("\(archive.path)/log/standby/startup.log").contains("skipping missing")))
             try SpoiltFile.write("no_such_setting = 1\n", to: own)
             let broken = try archive.pgarchive.run("standby", "restart")
             expectRefusal(broken, status: 1, mentions: "standby")
