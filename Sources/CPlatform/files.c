@@ -112,10 +112,6 @@ int pgarchive_fsync(int fd) { return fsync(fd) == 0 ? 0 : -errno; }
 int pgarchive_fdatasync(int fd) { return fdatasync(fd) == 0 ? 0 : -errno; }
 int pgarchive_syncfs(int fd) { return syncfs(fd) == 0 ? 0 : -errno; }
 
-int pgarchive_start_writeback(int fd, int64_t offset, int64_t size) {
-    return sync_file_range(fd, offset, size, SYNC_FILE_RANGE_WRITE) == 0 ? 0 : -errno;
-}
-
 int pgarchive_wait_writeback(int fd, int64_t offset, int64_t size) {
     unsigned flags = SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER;
     return sync_file_range(fd, offset, size, flags) == 0 ? 0 : -errno;
@@ -162,6 +158,13 @@ int pgarchive_set_flags(int fd, bool nonblocking) {
     int flags = fcntl(fd, F_GETFL);
     if (flags < 0) return -errno;
     flags = nonblocking ? flags | O_NONBLOCK : flags & ~O_NONBLOCK;
+    return fcntl(fd, F_SETFL, flags) == 0 ? 0 : -errno;
+}
+
+int pgarchive_set_direct(int fd, bool direct) {
+    int flags = fcntl(fd, F_GETFL);
+    if (flags < 0) return -errno;
+    flags = direct ? flags | O_DIRECT : flags & ~O_DIRECT;
     return fcntl(fd, F_SETFL, flags) == 0 ? 0 : -errno;
 }
 

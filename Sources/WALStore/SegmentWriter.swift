@@ -1,12 +1,11 @@
 internal import Glibc
 package import Platform
-internal import Synchronization
 package import WALFormat
 
 /// One segment while it arrives: `NAME.partial`, which becomes `NAME` when all of it is durable.
 ///
-/// Bytes come at rising offsets from one thread; another may sync and finish meanwhile.
-package final class SegmentWriter: Sendable {
+/// Bytes come at rising offsets.
+package final class SegmentWriter {
     /// What a file held from a place on when it was opened.
     private struct Rest {
         let offset: Int64
@@ -17,7 +16,9 @@ package final class SegmentWriter: Sendable {
     package let directory: String
     package let size: SegmentSize
     private let file: Descriptor
-    private let rest: Mutex<Rest?>
+    private var rest: Rest?
+    /// Whether the file is written past the page cache now; nil where that cannot be.
+    private var isDirect: Bool? = false
 
     package var partialPath: String { FilePath.join(directory, "\(name).partial") }
 
@@ -43,32 +44,57 @@ package final class SegmentWriter: Sendable {
         guard found >= Int64(offset) else {
             throw SystemError(call: "go on at byte \(offset) of", errno: ENODATA, path: path)
         }
-        rest = Mutex(found > Int64(offset) ? Rest(offset: Int64(offset), isKept: keepsRest) : nil)
+        rest = found > Int64(offset) ? Rest(offset: Int64(offset), isKept: keepsRest) : nil
     }
 
     /// The address after the segment's last byte.
     package var end: LSN { (name.start(size: size) ?? .invalid).advanced(by: size.bytes) }
 
-    /// What the file holds from `offset` on, up to `count` bytes.
-    package func bytes(at offset: UInt64, count: Int) throws(SystemError) -> [UInt8] {
-        try file.bytes(at: Int64(offset), count: count)
-    }
-
-    package func write(_ bytes: UnsafeRawBufferPointer, at offset: UInt64) throws(SystemError) {
+    /// Writes a block that lies within the segment; may be tried again when that failed.
+    ///
+    /// With `directly` a whole block goes past the page cache, where the filesystem can do that: WAL that is caught
+    /// up with is much, and copying it there costs more than all else.
+    package func write(_ block: WALBlock, directly: Bool) throws(SystemError) {
         try FaultPoint.pass("segment.write")
         try dropRest()
-        try file.writeAll(bytes, at: Int64(offset))
+        let offset = Int64(size.offset(of: block.start))
+        if try setDirect(directly && block.isWhole) {
+            do throws(SystemError) {
+                return try file.writeAll(block.bytes, at: offset)
+            } catch {
+                // It wants another alignment than ours.
+                guard error.errno == EINVAL else { throw error }
+                isDirect = nil
+                try file.setDirect(false)
+            }
+        }
+        try file.writeAll(block.bytes, at: offset)
+    }
+
+    /// Turns it on or off, true when it is on now.
+    private func setDirect(_ wanted: Bool) throws(SystemError) -> Bool {
+        guard let current = isDirect else { return false }
+        guard wanted != current else { return current }
+        do throws(SystemError) {
+            try file.setDirect(wanted)
+        } catch {
+            guard wanted, error.errno == EINVAL else { throw error }
+            isDirect = nil
+            return false
+        }
+        isDirect = wanted
+        return wanted
     }
 
     private func dropRest() throws(SystemError) {
-        guard let rest = rest.withLock({ $0 }) else { return }
+        guard let rest else { return }
         if rest.isKept, try holdsAnything(from: rest.offset) {
             try SuspectFile.free(for: partialPath) { path throws(SystemError) in
                 try DurableFile.copy(partialPath, to: path)
             }
         }
         try file.truncate(to: rest.offset)
-        self.rest.withLock { $0 = nil }
+        self.rest = nil
     }
 
     private func holdsAnything(from offset: Int64) throws(SystemError) -> Bool {
@@ -78,20 +104,6 @@ package final class SegmentWriter: Sendable {
             if bytes.isEmpty { return false }
             if bytes.contains(where: { $0 != 0 }) { return true }
             offset += Int64(bytes.count)
-        }
-    }
-
-    /// Lets the kernel begin to write these bytes out, so that the sync that follows has less to do.
-    ///
-    /// Waits where the device has no room in its queue.
-    package func startWriteback(at offset: UInt64, count: UInt64) throws(SystemError) {
-        try FaultPoint.pass("segment.writeback")
-        do throws(SystemError) {
-            try file.startWriteback(at: Int64(offset), count: Int64(count))
-        } catch {
-            // A filesystem without it is no trouble; a failed write is one.
-            guard error.errno == ENOSYS || error.errno == EINVAL || error.errno == ESPIPE || error.errno == EOPNOTSUPP
-            else { throw error }
         }
     }
 

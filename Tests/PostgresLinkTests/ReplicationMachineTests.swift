@@ -161,11 +161,11 @@ struct ReplicationMachineTests {
         trace.settings.isSynchronous = true
         trace.streaming(from: 0x501_2000, recordEnd: 0x501_2000)
         trace.data(0x501_2000, 0x100)
-        #expect(trace.on(.stored(received: LSN(0x501_2100), recordEnd: LSN(0x501_20F8))) == [.sync])
+        #expect(trace.on(.stored(written: LSN(0x501_2100), recordEnd: LSN(0x501_20F8))) == [.sync])
         #expect(trace.on(.durable(LSN(0x501_20F8))) == [trace.reply(written: 0x501_2100, flushed: 0x501_20F8)])
         // An incomplete record alone is nothing to sync.
         trace.data(0x501_2100, 8)
-        #expect(trace.on(.stored(received: LSN(0x501_2108), recordEnd: LSN(0x501_20F8))) == [])
+        #expect(trace.on(.stored(written: LSN(0x501_2108), recordEnd: LSN(0x501_20F8))) == [])
     }
 
     @Test func flushIsReportedOnlyToThoseWhoNeedIt() throws {
@@ -180,7 +180,7 @@ struct ReplicationMachineTests {
         trace.streaming(from: 0x501_2000, recordEnd: 0x501_2000)
         #expect(trace.keepalive(requested: true) == [trace.reply(written: 0x501_2000, flushed: 0x501_2000)])
         trace.data(0x501_2000, 0x100)
-        #expect(trace.on(.stored(received: LSN(0x501_2100), recordEnd: LSN(0x501_2100))) == [])
+        #expect(trace.on(.stored(written: LSN(0x501_2100), recordEnd: LSN(0x501_2100))) == [])
         #expect(
             trace.keepalive(requested: true) == [trace.reply(written: 0x501_2100, flushed: 0x501_2000), .sync]
         )
@@ -193,7 +193,7 @@ struct ReplicationMachineTests {
         trace.settings.syncAfterSeconds = 0.5
         trace.streaming(from: 0x501_2000, recordEnd: 0x501_2000)
         trace.data(0x501_2000, 0x100)
-        trace.on(.stored(received: LSN(0x501_2100), recordEnd: LSN(0x501_2100)))
+        trace.on(.stored(written: LSN(0x501_2100), recordEnd: LSN(0x501_2100)))
         trace.seconds += 0.4
         #expect(trace.on(.tick) == [])
         trace.seconds += 0.2
@@ -245,7 +245,7 @@ struct ReplicationMachineTests {
         trace.settings.slot = SlotName("arc")
         trace.streaming(from: 0x501_2000, recordEnd: 0x501_2000)
         trace.data(0x501_2000, 0x100)
-        trace.on(.stored(received: LSN(0x501_2100), recordEnd: LSN(0x501_20F0)))
+        trace.on(.stored(written: LSN(0x501_2100), recordEnd: LSN(0x501_20F0)))
         #expect(trace.on(.stop) == [.sync])
         #expect(
             trace.on(.durable(LSN(0x501_20F0))) == [
@@ -260,11 +260,11 @@ struct ReplicationMachineTests {
         trace.settings.slot = SlotName("arc")
         trace.streaming(from: 0x501_2000, recordEnd: 0x501_2000)
         trace.data(0x501_2000, 0x100)
-        trace.on(.stored(received: LSN(0x501_2100), recordEnd: LSN(0x501_20F0)))
+        trace.on(.stored(written: LSN(0x501_2100), recordEnd: LSN(0x501_20F0)))
         #expect(trace.on(.stop) == [.sync])
         #expect(trace.machine.isStopping)
         trace.data(0x501_2100, 0x100)
-        trace.on(.stored(received: LSN(0x501_2200), recordEnd: LSN(0x501_21F0)))
+        trace.on(.stored(written: LSN(0x501_2200), recordEnd: LSN(0x501_21F0)))
         #expect(trace.on(.durable(LSN(0x501_20F0))).last == .finish(.stopped))
     }
 
@@ -273,9 +273,9 @@ struct ReplicationMachineTests {
         trace.settings.endPosition = LSN(0x501_2100)
         trace.streaming(from: 0x501_2000, recordEnd: 0x501_2000)
         trace.data(0x501_2000, 0x100)
-        #expect(trace.on(.stored(received: LSN(0x501_2100), recordEnd: LSN(0x501_2100))) == [])
+        #expect(trace.on(.stored(written: LSN(0x501_2100), recordEnd: LSN(0x501_2100))) == [])
         trace.data(0x501_2100, 0x100)
-        #expect(trace.on(.stored(received: LSN(0x501_2200), recordEnd: LSN(0x501_2180))) == [.sync])
+        #expect(trace.on(.stored(written: LSN(0x501_2200), recordEnd: LSN(0x501_2180))) == [.sync])
         #expect(trace.on(.durable(LSN(0x501_2180))).last == .finish(.stopped))
     }
 

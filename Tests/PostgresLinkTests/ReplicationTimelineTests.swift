@@ -11,7 +11,7 @@ struct ReplicationTimelineTests {
         trace.settings.slot = SlotName("arc")
         trace.streaming(from: 0x501_2000, recordEnd: 0x501_2000)
         trace.data(0x501_2000, 0x100)
-        trace.on(.stored(received: LSN(0x501_2100), recordEnd: LSN(0x501_2100)))
+        trace.on(.stored(written: LSN(0x501_2100), recordEnd: LSN(0x501_2100)))
         trace.on(.durable(LSN(0x501_2100)))
         #expect(trace.on(.copyEnded) == [])
         #expect(

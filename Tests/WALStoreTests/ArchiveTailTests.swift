@@ -238,13 +238,21 @@ struct SegmentWriterTests {
     private let size = WALCraft.smallSegments
     private let name = SegmentName(timeline: TimelineID(1), number: 16, size: WALCraft.smallSegments)
 
+    /// WAL for the segment, from an offset in it on.
+    private func block(_ bytes: [UInt8], at offset: UInt64) -> WALBlock {
+        let block = WALBlock()
+        block.begin(at: (name.start(size: size) ?? .invalid).advanced(by: offset))
+        bytes.withUnsafeBytes { block.append($0, recordEnd: .invalid, releasable: .invalid) }
+        return block
+    }
+
     @Test func aTakenNameIsNeverOverwritten() throws {
         try TestDirectory.with { directory in
             let archive = try directory.subdirectory("wal")
             let other = Data(repeating: 1, count: 1 << 20)
             try other.write(to: URL(fileURLWithPath: "\(archive)/\(name)"))
             let writer = try SegmentWriter(directory: archive, name: name, size: size, offset: 0)
-            try [UInt8](repeating: 2, count: 1 << 20).withUnsafeBytes { try writer.write($0, at: 0) }
+            try writer.write(block([UInt8](repeating: 2, count: 1 << 20), at: 0), directly: true)
             #expect(throws: StoreError.self) { try writer.finish() }
             #expect(FileManager.default.contents(atPath: "\(archive)/\(name)") == other)
             #expect(FileManager.default.fileExists(atPath: "\(archive)/\(name).partial.suspect-1"))
@@ -256,7 +264,7 @@ struct SegmentWriterTests {
             let archive = try directory.subdirectory("wal")
             try Data(repeating: 2, count: 1 << 20).write(to: URL(fileURLWithPath: "\(archive)/\(name)"))
             let writer = try SegmentWriter(directory: archive, name: name, size: size, offset: 0)
-            try [UInt8](repeating: 2, count: 1 << 20).withUnsafeBytes { try writer.write($0, at: 0) }
+            try writer.write(block([UInt8](repeating: 2, count: 1 << 20), at: 0), directly: true)
             try writer.finish()
             let names = try FileManager.default.contentsOfDirectory(atPath: archive)
             #expect(names == ["\(name)"])
@@ -271,7 +279,7 @@ struct SegmentWriterTests {
             let writer = try SegmentWriter(directory: archive, name: name, size: size, offset: 400)
             // Not before upstream sends it again.
             #expect(FileManager.default.contents(atPath: path)?.count == 1000)
-            try [UInt8](repeating: 3, count: 5).withUnsafeBytes { try writer.write($0, at: 400) }
+            try writer.write(block([UInt8](repeating: 3, count: 5), at: 400), directly: true)
             #expect(FileManager.default.contents(atPath: path)?.count == 405)
             #expect(throws: (any Error).self) {
                 _ = try SegmentWriter(directory: archive, name: name, size: size, offset: 500)
@@ -295,7 +303,7 @@ struct SegmentWriterTests {
                     offset: 400,
                     keepsRest: true
                 )
-                try [UInt8](repeating: 3, count: 5).withUnsafeBytes { try writer.write($0, at: 400) }
+                try writer.write(block([UInt8](repeating: 3, count: 5), at: 400), directly: true)
                 #expect(FileManager.default.contents(atPath: path)?.count == 405)
                 #expect(FileManager.default.contents(atPath: "\(path).suspect-1") == (isKept ? before : nil))
             }
@@ -310,7 +318,7 @@ struct SegmentWriterTests {
                 try Data(content).write(to: URL(fileURLWithPath: "\(archive)/\(name)"))
                 _ = try WALDirectory(archive, segmentSize: size).compress(name)
                 let writer = try SegmentWriter(directory: archive, name: name, size: size, offset: 0)
-                try again.withUnsafeBytes { try writer.write($0, at: 0) }
+                try writer.write(block(again, at: 0), directly: true)
                 if isSame { try writer.finish() } else { #expect(throws: StoreError.self) { try writer.finish() } }
                 let names = try FileManager.default.contentsOfDirectory(atPath: archive).sorted()
                 #expect(names == (isSame ? [] : ["\(name).partial.suspect-1"]) + ["\(name).zst"])
@@ -323,7 +331,7 @@ struct SegmentWriterTests {
             let archive = try directory.subdirectory("wal")
             try Data("no zstd".utf8).write(to: URL(fileURLWithPath: "\(archive)/\(name).zst"))
             let writer = try SegmentWriter(directory: archive, name: name, size: size, offset: 0)
-            try [UInt8](repeating: 2, count: 1 << 20).withUnsafeBytes { try writer.write($0, at: 0) }
+            try writer.write(block([UInt8](repeating: 2, count: 1 << 20), at: 0), directly: true)
             try writer.finish()
             #expect(FileManager.default.fileExists(atPath: "\(archive)/\(name)"))
         }
@@ -334,7 +342,7 @@ struct SegmentWriterTests {
         try TestDirectory.with { directory in
             let archive = try directory.subdirectory("wal")
             let writer = try SegmentWriter(directory: archive, name: name, size: size, offset: 0)
-            try [UInt8](repeating: 2, count: 1 << 20).withUnsafeBytes { try writer.write($0, at: 0) }
+            try writer.write(block([UInt8](repeating: 2, count: 1 << 20), at: 0), directly: true)
             let segment = try writer.full()
             try segment.finish()
             try segment.finish()

@@ -6,9 +6,6 @@ internal import WALStore
 
 /// One replication connection from login to end: performs what `ReplicationMachine` decides.
 final class ReceiverSession {
-    /// Beyond so many bytes that are not durable yet nothing more is read.
-    private static let unsyncedLimitBytes: UInt64 = 256 << 20
-    private static let waitingSegmentsLimit = 64
     /// Messages taken before timers and other descriptors are looked at.
     private static let messagesPerRound = 64
 
@@ -25,8 +22,9 @@ final class ReceiverSession {
 
     private var outcome: ReplicationOutcome?
     private var durableSeen: LSN?
-    /// The disk is full since, and tried again at.
-    private var roomRetrySeconds: Double?
+    /// The disk is full.
+    private var isStalled = false
+    /// Too much waits to be written.
     private var isBacklogged = false
     private var mayHaveInput = false
     /// When the last wait for events ended.
@@ -90,7 +88,7 @@ final class ReceiverSession {
     }
 
     /// Nothing is read: there is no room for it, or this is to end where it is.
-    private var isPaused: Bool { roomRetrySeconds != nil || isBacklogged || machine.isStopping }
+    private var isPaused: Bool { isBacklogged || machine.isStopping }
 
     /// Hands an event to the machine and does what it says, with what follows from that.
     private func feed(_ event: ReplicationEvent) {
@@ -155,20 +153,18 @@ final class ReceiverSession {
     private var timeoutMilliseconds: Int32 {
         if mayHaveInput, !isPaused { return 0 }
         var due = min(machine.nextTickSeconds, status.nextSeconds)
-        if let roomRetrySeconds { due = min(due, roomRetrySeconds) }
-        if let stopSeconds { due = min(due, stopSeconds + Self.stopLimitSeconds) }
+        if let stopSeconds { due = min(due, stopSeconds + stopLimitSeconds) }
         let left = due - SystemClock.monotonicSeconds()
         return Int32(min(60_000, max(0, (left * 1000).rounded(.up))))
     }
 
     /// A disk that hangs must not keep a stop waiting for ever; what is not durable is not acknowledged either.
-    private static let stopLimitSeconds = 20.0
+    private var stopLimitSeconds: Double { isStalled ? 2 : 20 }
 
     private func runTimers() {
         let seconds = SystemClock.monotonicSeconds()
-        if let roomRetrySeconds, seconds >= roomRetrySeconds { retryRoom() }
         if seconds >= machine.nextTickSeconds { feed(.tick) }
-        if let stopSeconds, seconds >= stopSeconds + Self.stopLimitSeconds {
+        if let stopSeconds, seconds >= stopSeconds + stopLimitSeconds {
             outcome = outcome ?? .storage("stopped before all that was received could be made durable")
         }
         updateStatus()
@@ -183,7 +179,7 @@ final class ReceiverSession {
         case .storeHistory(let timeline, let text): return storeHistory(timeline, text)
         case .openStream(let start): return open(start)
         case .store: return storeMessage()
-        case .sync: store?.sync.sync()
+        case .sync: store?.writer.sync()
         case .reply(let reply): link.send(reply)
         case .closeStream: return closeStream()
         case .endCopy:
@@ -251,75 +247,50 @@ final class ReceiverSession {
         guard let store else { return .connectionLost("data outside of a stream") }
         let payload = link.payload
         let start = LSN(machine.expected.rawValue &- UInt64(payload.count))
-        return settle(store.store(payload, at: start))
-    }
-
-    private func settle(_ outcome: StreamStore.Outcome) -> ReplicationEvent? {
-        guard let store else { return nil }
-        switch outcome {
+        switch store.store(payload, at: start) {
         case .stored:
+            // Nothing follows at once that would make a whole block of it.
+            if machine.serverEnd <= machine.expected { store.writer.flush() }
             noteBacklog()
-            return .stored(received: store.written, recordEnd: store.recordEnd)
-        case .waitingForRoom(let error):
-            if roomRetrySeconds == nil {
-                log.write("the disk is full, receiving pauses until there is room: \(error)")
-                status.enter(.diskFull, "\(error)")
-            }
-            roomRetrySeconds = SystemClock.monotonicSeconds() + 1
-            store.sync.sync()
-            return .paused(true)
+            return .stored(written: store.writer.written, recordEnd: store.recordEnd)
         case .damaged(let reason):
             return .damaged(reason)
         case .diverged(let position):
             return .diverged(.otherContent(position))
-        case .failed(let name, let error):
-            self.store = nil
-            store.close()
-            if let name { setAside(name, "\(error)", isFull: false) }
-            // The last sync, too, may have met what the disk has lost.
-            if let failure = store.sync.progress.failure, failure.name != name { _ = event(of: failure) }
-            return .storageFailed("\(error)")
         }
-    }
-
-    private func retryRoom() {
-        guard let store else { return }
-        let result = store.retry()
-        if case .stored = result {
-            roomRetrySeconds = nil
-            log.write("there is room again, receiving goes on")
-            mayHaveInput = true
-            feed(.paused(isPaused))
-        }
-        if let event = settle(result) { feed(event) }
     }
 
     private func noteBacklog() {
         guard let store else { return }
-        let progress = store.sync.progress
-        let unsynced = store.written.bytes(since: progress.synced)
-        let limit = isBacklogged ? Self.unsyncedLimitBytes / 2 : Self.unsyncedLimitBytes
-        let isTooMuch = unsynced > limit || progress.waitingSegments > Self.waitingSegmentsLimit
+        let isTooMuch = store.writer.progress.isOverfull
         guard isTooMuch != isBacklogged else { return }
         isBacklogged = isTooMuch
-        if isTooMuch { store.sync.sync() } else { mayHaveInput = true }
+        if !isTooMuch { mayHaveInput = true }
         feed(.paused(isPaused))
     }
 
-    /// What the syncing thread has done.
+    private func noteRoom(_ stall: String?) {
+        guard (stall != nil) != isStalled else { return }
+        isStalled = stall != nil
+        if let stall {
+            log.write("the disk is full, receiving pauses until there is room: \(stall)")
+            status.enter(.diskFull, stall)
+        } else {
+            log.write("there is room again, receiving goes on")
+        }
+    }
+
+    /// What the writing thread has done.
     private func takeProgress() {
         guard let store else { return }
-        let progress = store.sync.progress
+        let progress = store.writer.progress
         if let failure = progress.failure {
             self.store = nil
             store.close()
             return feed(event(of: failure))
         }
-        if let stall = progress.stall, roomRetrySeconds == nil, status.status.state != .diskFull {
-            log.write("the disk is full: \(stall)")
-            status.enter(.diskFull, stall)
-        }
-        if isBacklogged { noteBacklog() }
+        noteRoom(progress.stall)
+        noteBacklog()
         if let durable = progress.durable, durable != durableSeen {
             durableSeen = durable
             madeProgress = true
@@ -328,7 +299,7 @@ final class ReceiverSession {
         }
     }
 
-    private func event(of failure: SegmentSync.Failure) -> ReplicationEvent {
+    private func event(of failure: WALWriter.Failure) -> ReplicationEvent {
         switch failure {
         case .unsynced(let name, let reason, let isFull):
             setAside(name, reason, isFull: isFull)
@@ -354,9 +325,14 @@ final class ReceiverSession {
         guard let store else { return nil }
         store.close()
         self.store = nil
-        let progress = store.sync.progress
+        let progress = store.writer.progress
+        isStalled = false
+        isBacklogged = false
         if let failure = progress.failure { return event(of: failure) }
-        status.status.received = store.written
+        status.status.received = store.writer.written
+        guard store.writer.written == store.received else {
+            return .storageFailed("there was no room for all that was received")
+        }
         guard let durable = progress.durable, durable != durableSeen else { return nil }
         durableSeen = durable
         madeProgress = true
@@ -367,9 +343,9 @@ final class ReceiverSession {
         guard let store else { return }
         updateStatus()
         // After a stop that ran out of time the disk hangs: the thread ends with the process.
-        if let stopSeconds, SystemClock.monotonicSeconds() >= stopSeconds + Self.stopLimitSeconds { return }
+        if let stopSeconds, SystemClock.monotonicSeconds() >= stopSeconds + stopLimitSeconds { return }
         store.close()
-        let progress = store.sync.progress
+        let progress = store.writer.progress
         if let failure = progress.failure { _ = event(of: failure) }
         if let durable = progress.durable {
             if durable != durableSeen { madeProgress = true }
@@ -412,10 +388,10 @@ final class ReceiverSession {
         var new = status.status
         new.upstreamEnd = max(machine.serverEnd, new.upstreamEnd)
         if let store {
-            new.received = store.written
+            new.received = store.received
             new.durable = machine.durable ?? .invalid
-            if machine.isStreaming, roomRetrySeconds == nil, store.sync.progress.stall == nil {
-                let lag = machine.serverEnd.bytes(since: store.written)
+            if machine.isStreaming, !isStalled {
+                let lag = machine.serverEnd.bytes(since: store.received)
                 new.state = lag > store.segmentSize.bytes ? .catchingUp : .streaming
                 new.reason = nil
             }

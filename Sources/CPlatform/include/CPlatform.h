@@ -22,7 +22,6 @@ int64_t pgarchive_write_quietly(int fd, const void *buffer, size_t size);
 int pgarchive_fsync(int fd);
 int pgarchive_fdatasync(int fd);
 int pgarchive_syncfs(int fd);
-int pgarchive_start_writeback(int fd, int64_t offset, int64_t size);
 int pgarchive_wait_writeback(int fd, int64_t offset, int64_t size);
 int pgarchive_drop_cache(int fd, int64_t offset, int64_t size);
 int pgarchive_allocate(int fd, int64_t size);
@@ -33,6 +32,7 @@ int pgarchive_unlock(int fd);
 // Whether somebody else holds it alone: 1 or 0; takes nothing, so nobody who takes it meanwhile is refused.
 int pgarchive_is_locked(int fd);
 int pgarchive_set_flags(int fd, bool nonblocking);
+int pgarchive_set_direct(int fd, bool direct);
 int pgarchive_set_cloexec(int fd, bool cloexec);
 int pgarchive_pipe(int ends[2]);
 const char *pgarchive_error_text(int error);

@@ -59,9 +59,11 @@ extension Descriptor {
     /// `syncfs`: everything of the filesystem this descriptor is on.
     package func syncFilesystem() throws(SystemError) { try checked(pgarchive_syncfs(raw), "sync", path) }
 
-    /// Tells the kernel to begin writing these bytes out; promises nothing.
-    package func startWriteback(at offset: Int64, count: Int64) throws(SystemError) {
-        try checked(pgarchive_start_writeback(raw, offset, count), "write back", path)
+    /// Whether reads and writes go past the page cache (O_DIRECT): memory, offsets and sizes must be aligned then.
+    ///
+    /// - Throws: EINVAL where the filesystem cannot.
+    package func setDirect(_ direct: Bool) throws(SystemError) {
+        try checked(pgarchive_set_direct(raw, direct), "set flags of", path)
     }
 
     /// Reserves disk space for the first `bytes` bytes and extends the file to them.

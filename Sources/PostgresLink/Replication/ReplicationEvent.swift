@@ -21,8 +21,8 @@ package enum ReplicationEvent: Equatable, Sendable {
     case historyStored(TimelineID)
     /// Another history of the same timeline is here.
     case historyRefused(TimelineID)
-    /// The last data message is checked and written, or waits for room.
-    case stored(received: LSN, recordEnd: LSN)
+    /// The last data message is checked, up to `recordEnd` it holds whole records; files hold all up to `written`.
+    case stored(written: LSN, recordEnd: LSN)
     /// The last data message failed its checks.
     case damaged(String)
     case diverged(Divergence)

@@ -33,9 +33,9 @@ extension ReplicationMachine {
         }
     }
 
-    mutating func stored(received: LSN, recordEnd: LSN, at now: Moment) -> [ReplicationAction] {
+    mutating func stored(written: LSN, recordEnd: LSN, at now: Moment) -> [ReplicationAction] {
         guard state == .streaming else { return [] }
-        written = received
+        self.written = max(self.written, written)
         self.recordEnd = max(self.recordEnd, recordEnd)
         guard self.recordEnd > (durable ?? .invalid) else { return [] }
         if unsyncedSince == nil { unsyncedSince = now.seconds }

@@ -95,7 +95,7 @@ package struct ReplicationMachine: Sendable {
         guard state != .finished else { return [] }
         switch event {
         case .message(let message): return received(message, at: now)
-        case .stored(let received, let recordEnd): return stored(received: received, recordEnd: recordEnd, at: now)
+        case .stored(let written, let recordEnd): return stored(written: written, recordEnd: recordEnd, at: now)
         case .durable(let position): return becameDurable(position, at: now)
         case .tick: return tick(at: now)
         case .paused(let paused): return pause(paused, at: now)

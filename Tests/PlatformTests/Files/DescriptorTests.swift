@@ -14,7 +14,6 @@ struct DescriptorTests {
             #expect(try file.bytes(at: 50, count: 10) == [])
             try file.truncate(to: 4)
             #expect(try file.bytes(count: 10) == [0, 0, 0, UInt8(ascii: "h")])
-            try file.startWriteback(at: 0, count: 4)
             try file.syncData()
             try file.sync()
             try file.syncFilesystem()
