@@ -52,13 +52,13 @@ package final class SegmentWriter {
 
     /// Writes a block that lies within the segment; may be tried again when that failed.
     ///
-    /// With `directly` a whole block goes past the page cache, where the filesystem can do that: WAL that is caught
-    /// up with is much, and copying it there costs more than all else.
-    package func write(_ block: WALBlock, directly: Bool) throws(SystemError) {
+    /// A whole block goes past the page cache, where the filesystem can do that: WAL that is caught up with is much,
+    /// and copying it there costs more than all else.
+    package func write(_ block: WALBlock) throws(SystemError) {
         try FaultPoint.pass("segment.write")
         try dropRest()
         let offset = Int64(size.offset(of: block.start))
-        if try setDirect(directly && block.isWhole) {
+        if try setDirect(block.isWhole) {
             do throws(SystemError) {
                 return try file.writeAll(block.bytes, at: offset)
             } catch {

@@ -252,7 +252,7 @@ struct SegmentWriterTests {
             let other = Data(repeating: 1, count: 1 << 20)
             try other.write(to: URL(fileURLWithPath: "\(archive)/\(name)"))
             let writer = try SegmentWriter(directory: archive, name: name, size: size, offset: 0)
-            try writer.write(block([UInt8](repeating: 2, count: 1 << 20), at: 0), directly: true)
+            try writer.write(block([UInt8](repeating: 2, count: 1 << 20), at: 0))
             #expect(throws: StoreError.self) { try writer.finish() }
             #expect(FileManager.default.contents(atPath: "\(archive)/\(name)") == other)
             #expect(FileManager.default.fileExists(atPath: "\(archive)/\(name).partial.suspect-1"))
@@ -264,7 +264,7 @@ struct SegmentWriterTests {
             let archive = try directory.subdirectory("wal")
             try Data(repeating: 2, count: 1 << 20).write(to: URL(fileURLWithPath: "\(archive)/\(name)"))
             let writer = try SegmentWriter(directory: archive, name: name, size: size, offset: 0)
-            try writer.write(block([UInt8](repeating: 2, count: 1 << 20), at: 0), directly: true)
+            try writer.write(block([UInt8](repeating: 2, count: 1 << 20), at: 0))
             try writer.finish()
             let names = try FileManager.default.contentsOfDirectory(atPath: archive)
             #expect(names == ["\(name)"])
@@ -279,7 +279,7 @@ struct SegmentWriterTests {
             let writer = try SegmentWriter(directory: archive, name: name, size: size, offset: 400)
             // Not before upstream sends it again.
             #expect(FileManager.default.contents(atPath: path)?.count == 1000)
-            try writer.write(block([UInt8](repeating: 3, count: 5), at: 400), directly: true)
+            try writer.write(block([UInt8](repeating: 3, count: 5), at: 400))
             #expect(FileManager.default.contents(atPath: path)?.count == 405)
             #expect(throws: (any Error).self) {
                 _ = try SegmentWriter(directory: archive, name: name, size: size, offset: 500)
@@ -303,7 +303,7 @@ struct SegmentWriterTests {
                     offset: 400,
                     keepsRest: true
                 )
-                try writer.write(block([UInt8](repeating: 3, count: 5), at: 400), directly: true)
+                try writer.write(block([UInt8](repeating: 3, count: 5), at: 400))
                 #expect(FileManager.default.contents(atPath: path)?.count == 405)
                 #expect(FileManager.default.contents(atPath: "\(path).suspect-1") == (isKept ? before : nil))
             }
@@ -318,7 +318,7 @@ struct SegmentWriterTests {
                 try Data(content).write(to: URL(fileURLWithPath: "\(archive)/\(name)"))
                 _ = try WALDirectory(archive, segmentSize: size).compress(name)
                 let writer = try SegmentWriter(directory: archive, name: name, size: size, offset: 0)
-                try writer.write(block(again, at: 0), directly: true)
+                try writer.write(block(again, at: 0))
                 if isSame { try writer.finish() } else { #expect(throws: StoreError.self) { try writer.finish() } }
                 let names = try FileManager.default.contentsOfDirectory(atPath: archive).sorted()
                 #expect(names == (isSame ? [] : ["\(name).partial.suspect-1"]) + ["\(name).zst"])
@@ -331,7 +331,7 @@ struct SegmentWriterTests {
             let archive = try directory.subdirectory("wal")
             try Data("no zstd".utf8).write(to: URL(fileURLWithPath: "\(archive)/\(name).zst"))
             let writer = try SegmentWriter(directory: archive, name: name, size: size, offset: 0)
-            try writer.write(block([UInt8](repeating: 2, count: 1 << 20), at: 0), directly: true)
+            try writer.write(block([UInt8](repeating: 2, count: 1 << 20), at: 0))
             try writer.finish()
             #expect(FileManager.default.fileExists(atPath: "\(archive)/\(name)"))
         }
@@ -342,7 +342,7 @@ struct SegmentWriterTests {
         try TestDirectory.with { directory in
             let archive = try directory.subdirectory("wal")
             let writer = try SegmentWriter(directory: archive, name: name, size: size, offset: 0)
-            try writer.write(block([UInt8](repeating: 2, count: 1 << 20), at: 0), directly: true)
+            try writer.write(block([UInt8](repeating: 2, count: 1 << 20), at: 0))
             let segment = try writer.full()
             try segment.finish()
             try segment.finish()

@@ -206,7 +206,7 @@ final class WALWriter: Sendable {
             do throws(SystemError) {
                 let writer = try writer(for: block, &files)
                 do throws(SystemError) {
-                    try writer.write(block, directly: syncs)
+                    try writer.write(block)
                     break
                 } catch {
                     guard error.isFull else {
