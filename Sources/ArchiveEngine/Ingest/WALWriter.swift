@@ -80,8 +80,10 @@ final class WALWriter: Sendable {
     private let keepsRest: Bool
     private let syncs: Bool
 
-    /// `changed` is signalled whenever `progress` has changed. With `keepsRest` what the first segment's file holds
-    /// beyond `start` is copied before it is dropped.
+    /// Goes on at `start`.
+    ///
+    /// With `keepsRest` what the first segment's file holds beyond it is copied before it is dropped. `changed` is
+    /// signalled whenever `progress` has changed.
     init(
         directory: String,
         timeline: TimelineID,
