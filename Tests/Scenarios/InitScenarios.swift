@@ -130,8 +130,10 @@ struct InitScenarios {
     }
 
     /// As the owner there is one process, and what it made lies about; as root the owner's half cleans up after itself.
-    @Test(arguments: TestEnvironment.isRoot ? [TestUser.caller, .owner] : [.owner])
+    @Test(arguments: [TestUser.caller, .owner])
     func aKilledInitIsResumedOrPurged(_ user: TestUser) throws {
+        // Without root both are the same.
+        if user == .caller, !TestEnvironment.isRoot { try Test.cancel(TestEnvironment.noRoot) }
         try interrupted(as: user) { archive in
             try kill(archive.slowInit())
             // What it left is not listed as a container that works.

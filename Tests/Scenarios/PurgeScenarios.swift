@@ -66,8 +66,10 @@ struct PurgeScenarios {
     }
 
     /// A slot that stays behind fills the upstream's disk: without knowing where it is, nothing is removed.
-    @Test(arguments: TestEnvironment.isRoot ? [TestUser.caller, .owner] : [.owner])
+    @Test(arguments: [TestUser.caller, .owner])
     func anUpstreamThatIsNotKnown(_ user: TestUser) throws {
+        // Without root both are the same.
+        if user == .caller, !TestEnvironment.isRoot { try Test.cancel(TestEnvironment.noRoot) }
         try with(user) { archive in
             try archive.pgarchive("container", "stop")
             try SpoiltFile.write("upstream = [", to: "\(archive.path)/pgarchive.toml")
