@@ -4,7 +4,13 @@ import WALFormat
 
 @Suite("What expiry removes")
 struct RetentionPlanTests {
-    private static func snapshot(_ name: String, day: Int64, redo: UInt64, live: Bool = true) -> SnapshotRecord {
+    private static func snapshot(
+        _ name: String,
+        day: Int64,
+        redo: UInt64,
+        live: Bool = true,
+        earliestTarget: Int64? = nil
+    ) -> SnapshotRecord {
         SnapshotRecord(
             name: name,
             createdAt: PostgresTime(rawValue: day),
@@ -12,8 +18,9 @@ struct RetentionPlanTests {
             redo: LSN(redo),
             consistent: LSN(redo + 100),
             replayed: LSN(redo + 200),
-            lastTransactionTime: nil,
-            checkpointTime: PostgresTime(rawValue: 0),
+            lastTransactionTime: earliestTarget.map { PostgresTime(rawValue: $0) },
+            // No later than any target.
+            checkpointTime: PostgresTime(rawValue: -10_000_000),
             driver: .btrfs,
             live: live
         )
@@ -38,6 +45,24 @@ struct RetentionPlanTests {
         #expect(plan.snapshotsToDelete.map(\.name) == ["s1", "s2"])
         #expect(plan.kept.map(\.snapshot) == ["s3", "s4", "s5", "s6"])
         #expect(plan.segmentsToRemove == Self.segments(0..<3))
+    }
+
+    @Test("a snapshot whose copy ended after the date is no base of the moments since")
+    func longCopy() {
+        let inventory = RetentionInventory(
+            snapshots: [
+                Self.snapshot("s1", day: 10, redo: 1 << 20, earliestTarget: 14),
+                Self.snapshot("s2", day: 20, redo: 2 << 20, earliestTarget: 24),
+                Self.snapshot("s3", day: 30, redo: 3 << 20, earliestTarget: 34),
+                Self.snapshot("s4", day: 40, redo: 4 << 20, earliestTarget: 44),
+            ],
+            clones: [],
+            standbyRedo: LSN(5 << 20),
+            segments: [],
+            segmentSize: Self.size
+        )
+        let plan = RetentionPlan(inventory: inventory, expire: PostgresTime(rawValue: 32), minimum: 1)
+        #expect(plan.snapshotsToDelete.map(\.name) == ["s1"])
     }
 
     @Test("the newest snapshots stay, however old")
@@ -71,11 +96,14 @@ struct RetentionPlanTests {
     func property(seed: Int) {
         var random = SeededRandom(seed: UInt64(seed))
         let snapshots = (0..<random.below(8)).map { index in
-            Self.snapshot(
+            let day = Int64(random.below(30))
+            // Days before or after it was begun: an idle upstream, a long copy, clocks that differ.
+            return Self.snapshot(
                 "s\(index)",
-                day: Int64(random.below(30)),
+                day: day,
                 redo: UInt64(random.below(60)) << 18,
-                live: random.below(5) > 0
+                live: random.below(5) > 0,
+                earliestTarget: random.below(3) > 0 ? day + Int64(random.below(14)) - 4 : nil
             )
         }
         let clones = (0..<random.below(4)).map { index in
@@ -109,8 +137,11 @@ struct RetentionPlanTests {
         #expect(remaining.filter(\.live).count >= min(minimum, snapshots.filter(\.live).count))
         #expect(plan.snapshotsToDelete.allSatisfy { $0.createdAt < expire })
         // A moment after the expiry date that could be reached before can be reached after.
-        if snapshots.contains(where: { $0.live && $0.createdAt < expire }) {
-            #expect(remaining.contains { $0.live && $0.createdAt < expire })
+        for moment in expire.rawValue..<expire.rawValue + 50 {
+            func reaches(_ snapshot: SnapshotRecord) -> Bool {
+                snapshot.live && max(snapshot.createdAt, snapshot.earliestTarget).rawValue < moment
+            }
+            #expect(snapshots.contains(where: reaches) == remaining.contains(where: reaches))
         }
         for clone in clones where clone.needsWAL { #expect(!deleted.contains(clone.snapshot)) }
         #expect(Set(plan.kept.map(\.snapshot)).isDisjoint(with: deleted))

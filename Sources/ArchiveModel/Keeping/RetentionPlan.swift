@@ -64,12 +64,12 @@ package struct RetentionPlan: Sendable {
         )
         let usable = oldestFirst.filter(\.live)
         let protected = Set(usable.suffix(max(1, minimum)).map(\.name))
-        let anchor = usable.last { $0.createdAt < expire }?.name
+        let anchor = usable.last { $0.firstMoment < expire }?.name
 
         var deleted: [SnapshotRecord] = []
         var kept: [Kept] = []
         for snapshot in oldestFirst {
-            if snapshot.createdAt >= expire {
+            if snapshot.firstMoment >= expire {
                 kept.append(Kept(snapshot: snapshot.name, reason: "not older than the expiry date"))
             } else if let clone = inUse[snapshot.name] {
                 kept.append(Kept(snapshot: snapshot.name, reason: "clone '\(clone)' has not recovered from it yet"))
@@ -105,4 +105,10 @@ package struct RetentionPlan: Sendable {
             .filter { name in name.start(size: size).map { $0 < floor } ?? false }
             .sorted { $0.description < $1.description }
     }
+}
+
+extension SnapshotRecord {
+    /// From when on moments are surely reached from it, by this host's clock and by the upstream's: that of its end,
+    /// where its copy took long, and no earlier than its beginning, as nothing may have been committed for days.
+    fileprivate var firstMoment: PostgresTime { max(createdAt, earliestTarget) }
 }
