@@ -95,6 +95,47 @@ struct RetentionScenarios {
         }
     }
 
+    /// What was before the upstream's end must not go, however long nobody looks.
+    @Test func nothingExpiresWhileNothingIsReceived() throws {
+        try TestArchive.with(TestArchive.Options()) { archive in
+            for _ in 1...5 { _ = try archive.takeSnapshot() }
+            let names = try archive.pgarchive("snapshot", "list", "--quiet").lines
+            let settings = "\(archive.path)/pgarchive.toml"
+            let text = try String(contentsOfFile: settings, encoding: .utf8)
+            try SpoiltFile.write(text.replacing("\"1 week ago\"", with: "\"1 second ago\""), to: settings)
+            try archive.pgarchive("container", "stop")
+            let file = "\(archive.path)/run/receiver.json"
+            let status = try String(contentsOfFile: file, encoding: .utf8)
+            let heard = try #require(JSONValue(status)?["heardAt"]?.string.flatMap { PostgresTime($0) })
+            let before = PostgresTime(rawValue: heard.rawValue - 3 * 3_600_000_000)
+            try SpoiltFile.write(status.replacing("\(heard)", with: "\(before)"), to: file)
+
+            let sign = "nothing has been received from the upstream since"
+            let shown = try archive.pgarchive("snapshot", "expire", "--show")
+            #expect(shown.error.contains(sign) && !shown.output.contains("delete"), "\(shown)")
+            let cron = try archive.pgarchive.run("cron", "expire-and-create-snapshot")
+            #expect(cron.error.contains(sign), "\(cron)")
+            let log = try String(contentsOfFile: "\(archive.path)/log/cron_snapshot.log", encoding: .utf8)
+            #expect(log.contains(sign), "\(log)")
+            try #expect(archive.pgarchive("snapshot", "list", "--quiet").lines == names)
+            // Nothing tells of an upstream at all.
+            try FileManager.default.removeItem(atPath: file)
+            try archive.pgarchive("snapshot", "expire")
+            try #expect(archive.pgarchive("snapshot", "list", "--quiet").lines == names)
+
+            try archive.pgarchive("container", "start")
+            try eventually("the upstream is heard") {
+                let now = (try? String(contentsOfFile: file, encoding: .utf8)) ?? ""
+                return JSONValue(now)?["heartbeatClock"]?.string != nil
+            }
+            let expired = try archive.pgarchive("snapshot", "expire")
+            #expect(!expired.error.contains(sign), "\(expired)")
+            try #expect(archive.pgarchive("snapshot", "list", "--quiet").lines == Array(names.suffix(2)))
+            try archive.switchAndReceive()
+            try archive.finish()
+        }
+    }
+
     /// Compression never disturbs those who read, and what it leaves is the same WAL.
     @Test func compressionUnderLoad() throws {
         var options = TestArchive.Options()

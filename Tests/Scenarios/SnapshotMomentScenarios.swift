@@ -48,8 +48,22 @@ struct SnapshotMomentScenarios {
             #expect(!log().contains("no newer checkpoint"), "\(log())")
 
             // Where the debt is small nothing is waited for.
-            try archive.pgarchive("cron", "expire-and-create-snapshot", "--timeout", "3600")
+            try archive.upstream.sql("insert into t values (0)")
+            try archive.upstream.sql("checkpoint")
+            try archive.replayEverything()
+            let small = try archive.pgarchive.json("cron", "expire-and-create-snapshot", "--timeout", "3600")
+            let newest = try #require(small.find("name")?.string)
             #expect(log().ranges(of: sign).count == 1, "\(log())")
+
+            // What would equal it is not taken again.
+            let again = try archive.pgarchive.json("cron", "expire-and-create-snapshot", "--timeout", "3600")
+            #expect(again["unchanged"]?.string == newest)
+            try #expect(archive.pgarchive("snapshot", "list", "--quiet").lines.last == newest)
+            #expect(log().contains("the standby has replayed nothing since '\(newest)'"), "\(log())")
+            // Nor is a standby's refusal hidden by it.
+            try archive.pgarchive("standby", "stop")
+            expectRefusal(try archive.pgarchive.run("cron", "expire-and-create-snapshot"), status: 4)
+            try archive.pgarchive("standby", "start")
 
             try writeMuch()
             let last = try archive.pgarchive.json("cron", "expire-and-create-snapshot", "--timeout", "2")

@@ -118,6 +118,27 @@ struct UpstreamChangeScenarios {
         }
     }
 
+    /// Whoever stops an archive that commits wait for learns what frees them.
+    @Test func theStopOfASynchronousArchiveIsWarnedOf() throws {
+        try TestArchive.with(TestArchive.Options()) { archive in
+            let remedy = "ALTER SYSTEM RESET synchronous_standby_names; SELECT pg_reload_conf();"
+            try #expect(!archive.pgarchive("wal_archive", "stop").error.contains(remedy))
+            let path = "\(archive.path)/pgarchive.toml"
+            let text = try String(contentsOfFile: path, encoding: .utf8)
+            try SpoiltFile.write(Self.withSynchronous(text), to: path)
+            for noun in ["wal_archive", "container"] {
+                let stopped = try archive.pgarchive(noun, "stop")
+                #expect(stopped.error.contains("until it runs again") && stopped.error.contains(remedy), "\(stopped)")
+            }
+            let purge = try archive.pgarchive.run("container", "purge")
+            #expect(purge.error.contains("for ever") && purge.error.contains(remedy), "\(purge)")
+            expectRefusal(purge, status: 4)
+            try archive.pgarchive("container", "start")
+            try archive.switchAndReceive()
+            try archive.finish()
+        }
+    }
+
     /// The slot's retention holds WAL upstream while the disk is full; receiving goes on by itself.
     @Test(.enabled(if: TestEnvironment.canMount, TestEnvironment.noMount))
     func aFullDiskPausesAndResumes() throws {

@@ -13,6 +13,8 @@ package struct ContainerPurge: Sendable {
         package var clones: [String]
         package var walBytes: UInt64
         package var pool: String?
+        /// The setting wal.synchronous: commits of the upstream may wait for this archive.
+        package var isSynchronous: Bool
         /// Processes that must be stopped first.
         package var running: [String]
     }
@@ -49,6 +51,7 @@ package struct ContainerPurge: Sendable {
             clones: clones,
             walBytes: (try? FileTree.byteCount(of: paths.walArchive)) ?? 0,
             pool: pool,
+            isSynchronous: (try? SettingsFile.read(paths.settings))?.walSynchronous ?? false,
             running: try running(clones: clones)
         )
     }

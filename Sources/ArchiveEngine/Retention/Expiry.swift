@@ -11,6 +11,38 @@ package struct Expiry: Sendable {
         self.container = container
     }
 
+    /// An expiry date that nobody gave for this run.
+    package struct StandingDate: Sendable {
+        package let instant: PostgresTime
+        /// Why it is another than was asked for.
+        package let remark: String?
+    }
+
+    /// The date by which snapshots expire as a rule: put back by the time for which nothing has been received.
+    package func standing(_ date: PostgresTime) -> StandingDate {
+        let snapshots = (try? SnapshotCatalog(container).all()) ?? []
+        let now = PostgresTime(unixMicroseconds: SystemClock.now())
+        let sign = LastSign(
+            receiver: (try? JSONFile.read(ReceiverStatus.self, from: container.paths.receiverStatus)) ?? nil,
+            lastCommit: snapshots.compactMap(\.lastTransactionTime).max(),
+            now: now
+        )
+        let measured = sign.measured(date, now: now)
+        guard measured != date else { return StandingDate(instant: date, remark: nil) }
+        let rest = "EXPIRE_DATE in the environment asks for another date"
+        guard case .at(let last) = sign else {
+            return StandingDate(
+                instant: measured,
+                remark: "no snapshot expires, since nothing tells when the upstream was last heard; \(rest)"
+            )
+        }
+        return StandingDate(
+            instant: measured,
+            remark: "nothing has been received from the upstream since \(Instant.local(last)): the expiry date is "
+                + "measured from then, so that what was before stays; \(rest)"
+        )
+    }
+
     /// What would be removed now, and why the rest stays.
     package func plan(expire: PostgresTime) throws -> RetentionPlan {
         guard expire.unixMicroseconds <= SystemClock.now() + 60_000_000 else {

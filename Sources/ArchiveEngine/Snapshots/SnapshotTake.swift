@@ -50,6 +50,29 @@ package struct SnapshotTake: Sendable {
 
     // MARK: - Before
 
+    /// The newest snapshot, when one taken now would equal it.
+    ///
+    /// The standby has replayed nothing since, nor come to a newer restartpoint. Nil also where none can be taken:
+    /// taking it tells what is wrong.
+    package func equal() throws -> SnapshotRecord? {
+        guard let newest = try SnapshotCatalog(container).all().last(where: \.live) else { return nil }
+        do {
+            let connection = try LocalLink.connect(container: container, port: StandbyConfiguration.port)
+            defer { connection.close() }
+            try connection.execute("SET statement_timeout = 0")
+            try connection.execute("CHECKPOINT", interrupt: interruption?.descriptor ?? -1)
+            let probe = try StandbyProbe(container: container, connection: connection)
+            guard newest.replayed == probe.replayed, newest.redo == probe.control.checkpointRedo,
+                newest.timeline == probe.control.recoveryTimeline
+            else { return nil }
+            try requireFresh(probe)
+            return newest
+        } catch {
+            try interruption?.check()
+            return nil
+        }
+    }
+
     private enum Source {
         case running(SQLConnection, StandbyProbe)
         case stopped

@@ -67,6 +67,7 @@ struct ContainerPurgeCommand: ParsableCommand {
         }
         let plan = try purge.plan(pool: hasPool ? locator.pool(of: name).image : nil)
         if !(global.quiet && force) { StandardError.write(Self.text(plan)) }
+        if plan.isSynchronous { render.warning(WaitingCommits.forEver) }
         try ContainerPurge.requireStopped(plan)
         if !force { try confirm(name) }
         let isFinding: Bool

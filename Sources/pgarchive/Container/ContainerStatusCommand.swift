@@ -14,12 +14,17 @@ struct ContainerStatusCommand: ContainerCommand {
             The upstream is not asked, so this is quick and works while it is away. With --quiet only the exit code \
             speaks.
 
+            The exit code tells whether the parts run, not whether WAL arrives: a receiver that is in the state gap, \
+            diverged, retrying or disk full runs, and the exit code is 0. What watches the archive looks at the \
+            reasons too, as the second example does: it prints nothing while all is well.
+
             EXAMPLES
               pgarchive container status
-              pgarchive container status --quiet || echo 'the archive is down'
+              pgarchive container status --output json | jq -r '.parts[].reason // empty'
+              pgarchive container status --quiet || echo 'a part of the archive is down'
 
             EXIT CODES
-              0  all parts run
+              0  all parts run, though one may stand still
               1  a part does not run
               6  no such container
 

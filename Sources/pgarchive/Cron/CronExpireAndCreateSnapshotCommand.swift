@@ -8,7 +8,8 @@ struct CronExpireAndCreateSnapshotCommand: ContainerCommand {
         abstract: "Expire old snapshots and WAL, and take a new snapshot.",
         discussion: """
             What 'snapshot expire' and then 'snapshot create' do, with the same settings. When one of them fails, \
-            the other is done all the same, and the exit code is the failure's. Logged in log/cron_snapshot.log.
+            the other is done all the same, and the exit code is the failure's. Logged in log/cron_snapshot.log. \
+            Where the standby has replayed nothing since the newest snapshot, there is nothing to take one of.
 
             Where a clone of the new snapshot would have to replay more WAL than the setting snapshot.debt, the \
             next checkpoint of upstream is waited for, right after which it is least. When none comes in time the \
@@ -40,6 +41,8 @@ struct CronExpireAndCreateSnapshotCommand: ContainerCommand {
     private struct Done: Encodable {
         var expired: Expiry.Outcome?
         var created: SnapshotRecord?
+        /// The newest snapshot, when another would equal it.
+        var unchanged: String?
     }
 
     func run(in container: Container) throws {
@@ -49,7 +52,12 @@ struct CronExpireAndCreateSnapshotCommand: ContainerCommand {
         do {
             done.expired = try log.job("expire") {
                 let date = try ExpiryDate(container)
-                try log.line("expiry date \(HumanText.instant(date.instant)) (\(date.text))")
+                try log.line("expiry date \(date.shown)")
+                if let remark = date.remark {
+                    try log.line(remark, isShown: false)
+                    // Cron mails it: nobody may have seen yet that nothing comes any more.
+                    render.warning(remark)
+                }
                 let outcome = try Expiry(container).run(expire: date.instant)
                 try log.line(SnapshotExpireCommand.sentence(outcome))
                 return outcome
@@ -58,8 +66,17 @@ struct CronExpireAndCreateSnapshotCommand: ContainerCommand {
             failures.append(error)
         }
         do {
-            done.created = try log.job("create-snapshot") {
-                try createSnapshot(of: container, log)
+            try log.job("create-snapshot") {
+                let interruption = try Interruption()
+                if let same = try SnapshotTake(container, interruption: interruption).equal() {
+                    try log.line(
+                        "no snapshot is taken: the standby has replayed nothing since '\(same.name)', "
+                            + "at \(same.replayed)"
+                    )
+                    done.unchanged = same.name
+                } else {
+                    done.created = try createSnapshot(of: container, log, interruption)
+                }
             }
         } catch {
             failures.append(error)
@@ -75,8 +92,11 @@ struct CronExpireAndCreateSnapshotCommand: ContainerCommand {
         )
     }
 
-    private func createSnapshot(of container: Container, _ log: CronLog) throws -> SnapshotRecord {
-        let interruption = try Interruption()
+    private func createSnapshot(
+        of container: Container,
+        _ log: CronLog,
+        _ interruption: Interruption
+    ) throws -> SnapshotRecord {
         let limit = container.settings.snapshotDebtBytes
         let ending = try SnapshotMoment(container, interruption: interruption).wait(seconds: Double(timeout)) { debt in
             try log.line(

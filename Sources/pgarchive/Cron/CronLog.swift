@@ -16,7 +16,8 @@ struct CronLog {
         LogRotation.rotate(path)
     }
 
-    func line(_ text: String) throws {
+    /// - Parameter isShown: false where it is shown in another way.
+    func line(_ text: String, isShown isShownHere: Bool = true) throws {
         let now = PostgresTime(unixMicroseconds: SystemClock.now())
         do {
             let file = try Descriptor.open(path, O_WRONLY | O_CREAT | O_APPEND, mode: 0o600)
@@ -25,7 +26,7 @@ struct CronLog {
             // Expiry is what frees a full disk: it must not fail for want of its own log line.
             guard error.isFull else { throw error }
         }
-        if isShown { StandardError.write(text + "\n") }
+        if isShown, isShownHere { StandardError.write(text + "\n") }
     }
 
     /// Does a job; begin, end and errors are logged, and an error is thrown on.

@@ -15,6 +15,10 @@ struct SnapshotExpireCommand: ContainerCommand {
 
             WAL is removed only where it is older than what all of these, and the standby, need.
 
+            While nothing is received, whether the upstream is dead or the container stopped, the setting's date \
+            is measured from when the upstream was last heard, not from now: what was before stays. A date in \
+            EXPIRE_DATE is taken as it is.
+
             EXAMPLES
               pgarchive snapshot expire --show
               EXPIRE_DATE='3 days ago' pgarchive snapshot expire --show
@@ -31,7 +35,8 @@ struct SnapshotExpireCommand: ContainerCommand {
 
     func run(in container: Container) throws {
         let date = try ExpiryDate(container)
-        render.remark("expiry date: \(HumanText.instant(date.instant)) (\(date.text))")
+        render.remark("expiry date: \(date.shown)")
+        if let remark = date.remark { render.warning(remark) }
         if show {
             let plan = try Expiry(container).plan(expire: date.instant)
             try render.show(ExpiryView(plan, date)) { ExpiryView(plan, date).text($0) }
@@ -59,12 +64,19 @@ struct SnapshotExpireCommand: ContainerCommand {
 struct ExpiryDate {
     let text: String
     let instant: PostgresTime
+    /// Why it is another than the text says.
+    let remark: String?
+
+    var shown: String { "\(HumanText.instant(instant)) (\(text))" }
 
     init(_ container: Container) throws {
         let override = Terminal.environment("EXPIRE_DATE") ?? ""
         text = override.isEmpty ? container.settings.expireDate : override
         do {
-            instant = try TimeInput.resolve(text)
+            let asked = try TimeInput.resolve(text)
+            let standing = override.isEmpty ? Expiry(container).standing(asked) : nil
+            instant = standing?.instant ?? asked
+            remark = standing?.remark
         } catch let error as ArchiveError where error.code == .usage {
             throw ArchiveError(
                 .usage,
