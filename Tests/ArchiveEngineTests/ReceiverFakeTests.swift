@@ -278,6 +278,38 @@ struct ReceiverFakeTests {
         }
     }
 
+    /// Heartbeats are answered at once, with what was sent so far, however much is still to come.
+    @Test func aHeartbeatWhileItCatchesUpSaysThatMoreIsToCome() throws {
+        let craft = WALCraft(filledWith: 3 << 20)
+        let middle = LSN(0x100_8000)
+        let mayGoOn = Mutex(false)
+        try with(
+            craft,
+            stream: { session in
+                try session.data(craft.bytes(from: craft.start, to: middle), at: craft.start)
+                while !mayGoOn.withLock({ $0 }) {
+                    if try session.nextReply().replyRequested { try session.keepalive(end: middle) }
+                }
+                try session.data(craft.bytes(from: middle), at: middle)
+                try session.answer()
+            },
+            configure: { $0.heartbeatIntervalSeconds = 0.05 }
+        ) { upstream, receiver in
+            try eventually("heartbeats; \(receiver.log)") {
+                upstream.replies.count { $0.replyRequested } > 6 && receiver.status?.heartbeatEnd != nil
+            }
+            let status = try #require(receiver.status)
+            #expect(status.heartbeatEnd == craft.position)
+            #expect(status.upstreamEnd == craft.position)
+            #expect(status.received == middle)
+            #expect(status.state == .catchingUp)
+            mayGoOn.withLock { $0 = true }
+            try receiver.waitForDurable(craft.position)
+            try eventually("it has caught up; \(receiver.log)") { receiver.status?.state == .streaming }
+            #expect(receiver.status?.heartbeatEnd == craft.position)
+        }
+    }
+
     @Test func malformedMessagesEndTheConnection() throws {
         let craft = threeSegments
         let bad: [[UInt8]] = [

@@ -60,6 +60,19 @@ struct Trace {
         on(.message(.keepalive(serverEnd: LSN(0x600_0000), serverClock: clock, replyRequested: requested)))
     }
 
+    /// A keepalive that came by itself.
+    mutating func beat(end: UInt64, clock: Int64, requested: Bool = false) {
+        let clock = PostgresTime(rawValue: clock)
+        on(.message(.keepalive(serverEnd: LSN(end), serverClock: clock, replyRequested: requested)))
+    }
+
+    /// The server's answer to the next question for its clock.
+    mutating func heartbeat(end: UInt64, clock: Int64) {
+        seconds += settings.heartbeatIntervalSeconds
+        on(.tick)
+        beat(end: end, clock: clock)
+    }
+
     func reply(written: UInt64, flushed: UInt64, requested: Bool = false) -> ReplicationAction {
         .reply(
             StandbyStatus(written: LSN(written), flushed: LSN(flushed), clock: clock, replyRequested: requested)

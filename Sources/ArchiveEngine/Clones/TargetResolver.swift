@@ -50,7 +50,7 @@ package struct TargetResolver: Sendable {
 
     /// For a moment that has just passed: waits until upstream's clock is known to have passed it too.
     ///
-    /// The receiver asks for it every two seconds; a few of these are waited for while it streams.
+    /// The receiver asks for it every second, and one more answer makes it certain; a few of these are waited for.
     private func awaitClock(_ time: PostgresTime) throws {
         let deadline = Deadline(seconds: 6)
         while !deadline.hasPassed, time.unixMicroseconds <= SystemClock.now() + 1_000_000,

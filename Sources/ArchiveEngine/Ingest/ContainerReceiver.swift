@@ -24,7 +24,7 @@ package enum ContainerReceiver {
         options.systemIdentifier = container.identity.systemIdentifier
         options.segmentSize = container.segmentSize
         options.isSynchronous = container.settings.walSynchronous
-        options.heartbeatIntervalSeconds = 2
+        options.heartbeatIntervalSeconds = 1
         // An archive that is empty later on was lost, or is not mounted: to begin it anew would leave a hole unseen.
         options.beginsOnlyWith = container.paths.initMark
         options.lockFile = container.paths.receiverLock

@@ -21,7 +21,7 @@ package struct ReceiverOptions: Sendable {
     package var loops = true
     package var endPosition: LSN?
     package var statusIntervalSeconds = 10.0
-    /// How often the upstream is asked for its clock (a container: 2); 0: never.
+    /// How often the upstream is asked for its clock (a container: 1); 0: never.
     package var heartbeatIntervalSeconds = 0.0
     package var pingAfterSeconds = 30.0
     package var silenceLimitSeconds = 60.0

@@ -106,10 +106,6 @@ final class ReceiverSession {
             guard outcome == nil, !isPaused else { return }
             guard let event = link.next() else { return }
             feed(event)
-            if case .message(.keepalive(let end, let clock, _)) = event {
-                status.status.heartbeatClock = clock
-                status.status.heartbeatEnd = end
-            }
         }
         mayHaveInput = true
     }
@@ -397,6 +393,10 @@ final class ReceiverSession {
             }
         }
         if let clock = machine.heardAt { new.heardAt = clock }
+        if let heartbeat = machine.heartbeat {
+            new.heartbeatClock = heartbeat.clock
+            new.heartbeatEnd = heartbeat.end
+        }
         let isNewState = new.state != status.status.state
         status.status = new
         if isNewState { status.enter(new.state, new.reason) }

@@ -22,15 +22,15 @@ package struct ReceiverStatus: Codable, Hashable, Sendable {
     package var reason: String?
     package var processID: Int32
     package var timeline: TimelineID
-    /// The end of what has been written here.
+    /// The end of what has come, some of which may wait in memory to be written.
     package var received: LSN
     /// The end of the last complete record that is fsynced here: what upstream was told.
     package var durable: LSN
-    /// Upstream's end of WAL as last heard.
+    /// The largest end of upstream's WAL that was heard.
     package var upstreamEnd: LSN
     /// When upstream was last heard, by our clock.
     package var heardAt: PostgresTime?
-    /// Upstream's clock in a message which said that its WAL ended at `heartbeatEnd`.
+    /// Up to this time of upstream's clock nothing was committed beyond `heartbeatEnd`.
     package var heartbeatClock: PostgresTime?
     package var heartbeatEnd: LSN?
     package var updatedAt: PostgresTime

@@ -6,7 +6,9 @@ extension ReplicationMachine {
         guard let stream else { return finish(.lost("the upstream streams what was not asked")) }
         state = .streaming
         lastHeartbeat = now.seconds
-        return [.note(.streaming(stream)), reply(at: now)]
+        answeredClock = nil
+        isHeartbeatAwaited = settings.heartbeatIntervalSeconds > 0
+        return [.note(.streaming(stream)), reply(at: now, requested: isHeartbeatAwaited)]
     }
 
     mutating func received(_ message: ReplicationMessage, at now: Moment) -> [ReplicationAction] {
@@ -18,11 +20,15 @@ extension ReplicationMachine {
                 return finish(.lost("the upstream sent WAL from \(start), expected \(expected)"))
             }
             expected = start.advanced(by: UInt64(payloadBytes))
-            self.serverEnd = max(serverEnd, expected)
+            self.serverEnd = max(self.serverEnd, serverEnd, expected)
             return [.store]
-        case .keepalive(let serverEnd, _, let replyRequested):
-            self.serverEnd = max(serverEnd, expected)
-            guard replyRequested else { return [] }
+        case .keepalive(let serverEnd, let clock, let replyRequested):
+            // It says how far this connection was served, not where the server's WAL ends.
+            self.serverEnd = max(self.serverEnd, serverEnd, expected)
+            guard replyRequested else {
+                if isHeartbeatAwaited { heartbeatAnswered(clock, at: now) }
+                return []
+            }
             // A server that shuts down waits until all it sent is durable here: never let it wait for a timer.
             var actions = [reply(at: now)]
             if unsyncedSince != nil {
@@ -31,6 +37,18 @@ extension ReplicationMachine {
             }
             return actions
         }
+    }
+
+    /// A walsender sleeps only after a look at the server's WAL, and what it found came before the answer to what it
+    /// was asked later: so up to the clock of an answer nothing was committed beyond what is known at the next one.
+    private mutating func heartbeatAnswered(_ clock: PostgresTime, at now: Moment) {
+        isHeartbeatAwaited = false
+        lastHeartbeat = now.seconds
+        // A standby's clock says nothing of its upstream, nor does a timeline that the server has left.
+        if let answeredClock, !isStandby, stream?.timeline == identity?.timeline {
+            heartbeat = Heartbeat(clock: answeredClock, end: serverEnd)
+        }
+        answeredClock = clock
     }
 
     mutating func stored(written: LSN, recordEnd: LSN, at now: Moment) -> [ReplicationAction] {
@@ -85,14 +103,16 @@ extension ReplicationMachine {
         }
         guard state == .streaming else { return [] }
         var actions: [ReplicationAction] = []
-        if !isPaused, !hasPinged, silence >= settings.pingAfterSeconds {
+        if !isPaused, !hasPinged, !isHeartbeatAwaited, silence >= settings.pingAfterSeconds {
             hasPinged = true
             actions.append(reply(at: now, requested: true))
         } else if settings.heartbeatIntervalSeconds > 0,
             now.seconds - lastHeartbeat >= settings.heartbeatIntervalSeconds
         {
+            // Asked again only after the answer, so that each answer is known to be of its own time.
             lastHeartbeat = now.seconds
-            actions.append(reply(at: now, requested: true))
+            actions.append(reply(at: now, requested: !isHeartbeatAwaited))
+            isHeartbeatAwaited = true
         } else if settings.statusIntervalSeconds > 0, now.seconds - lastReply >= settings.statusIntervalSeconds {
             actions.append(reply(at: now))
         }
@@ -107,7 +127,7 @@ extension ReplicationMachine {
     package var nextTickSeconds: Double {
         var due = isPaused || isStopping ? .infinity : lastHeard + settings.silenceLimitSeconds
         guard state == .streaming else { return due }
-        if !isPaused, !hasPinged { due = min(due, lastHeard + settings.pingAfterSeconds) }
+        if !isPaused, !hasPinged, !isHeartbeatAwaited { due = min(due, lastHeard + settings.pingAfterSeconds) }
         if settings.heartbeatIntervalSeconds > 0 { due = min(due, lastHeartbeat + settings.heartbeatIntervalSeconds) }
         if settings.statusIntervalSeconds > 0 { due = min(due, lastReply + settings.statusIntervalSeconds) }
         if let unsyncedSince { due = min(due, unsyncedSince + settings.syncAfterSeconds) }
@@ -119,7 +139,8 @@ extension ReplicationMachine {
         let flushed = settings.reportsFlush ? durable ?? .invalid : .invalid
         return .reply(
             StandbyStatus(
-                written: max(written, flushed),
+                // Commits may wait for it (remote_write): what only the page cache has is nothing to rely on.
+                written: settings.isSynchronous ? flushed : max(written, flushed),
                 flushed: flushed,
                 clock: now.clock,
                 replyRequested: requested

@@ -15,6 +15,12 @@ package struct ReplicationMachine: Sendable {
         }
     }
 
+    /// Up to the server's clock nothing was committed beyond `end`.
+    package struct Heartbeat: Equatable, Sendable {
+        package let clock: PostgresTime
+        package let end: LSN
+    }
+
     enum State: Equatable {
         case connecting
         case identifying
@@ -58,8 +64,10 @@ package struct ReplicationMachine: Sendable {
     package internal(set) var recordEnd = LSN.invalid
     /// What may be reported as flushed; nil until known.
     package internal(set) var durable: LSN?
-    /// The server's end of WAL as last heard.
+    /// The largest end of the server's WAL that was heard; never before `expected`.
     package internal(set) var serverEnd = LSN.invalid
+    /// The newest of those that were found; nil before the second answer.
+    package internal(set) var heartbeat: Heartbeat?
 
     var serverWaitsForSync = false
     var unsyncedSince: Double?
@@ -71,6 +79,10 @@ package struct ReplicationMachine: Sendable {
     var lastHeard = 0.0
     var lastReply = 0.0
     var lastHeartbeat = 0.0
+    /// The server was asked for its clock, and has not answered.
+    var isHeartbeatAwaited = false
+    /// The server's clock in its last answer.
+    var answeredClock: PostgresTime?
     var hasPinged = false
 
     /// Begins before the login; `position` is nil when the archive is empty, `histories` are those durable here.
@@ -293,6 +305,8 @@ extension ReplicationMachine {
         recordEnd = start.durable ?? start.position
         durable = start.durable
         unsyncedSince = nil
+        // A standby that was promoted may have had more of the timeline it left.
+        if let identity, start.timeline > identity.timeline { serverEnd = start.position }
         let command = ReplicationCommand.startReplication(
             slot: settings.slot,
             position: start.position,

@@ -4,7 +4,7 @@ package import WALFormat
 package enum ReplicationMessage: Equatable, Sendable {
     /// 'w': WAL from `start`; its bytes are the message from `payloadOffset` on.
     case data(start: LSN, payloadBytes: Int, serverEnd: LSN, serverClock: PostgresTime)
-    /// 'k': the server's end of WAL and its clock; it may ask to be answered at once.
+    /// 'k': up to where WAL was sent, and the server's clock; it may ask to be answered at once.
     case keepalive(serverEnd: LSN, serverClock: PostgresTime, replyRequested: Bool)
 
     /// Where the WAL begins in a data message: after the type, two positions and the clock.

@@ -12,7 +12,7 @@ package struct ReplicationSettings: Equatable, Sendable {
     package var isSynchronous = false
     /// 0: only when something advances or the server asks.
     package var statusIntervalSeconds = 10.0
-    /// How often the server is asked for its clock and end of WAL; 0: never.
+    /// How often the server is asked for its clock; 0: never.
     package var heartbeatIntervalSeconds = 0.0
     package var pingAfterSeconds = 30.0
     package var silenceLimitSeconds = 60.0

@@ -25,7 +25,7 @@ struct CloneTargetOptions: ParsableArguments {
     )
     var lsn: String?
 
-    @Flag(name: [.customLong("latest")], help: "With all that is durable in the archive.")
+    @Flag(name: [.customLong("latest")], help: "With all that the archive has received.")
     var latest = false
 
     @Flag(
