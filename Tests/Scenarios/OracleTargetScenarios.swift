@@ -71,6 +71,21 @@ struct OracleTargetScenarios {
         }
     }
 
+    /// A moment that has just passed, with nothing after it: reached as soon as the upstream's clock is heard.
+    @Test func aMomentThatHasJustPassed() throws {
+        try TestArchive.with(TestArchive.Options()) { archive in
+            let oracle = try Oracle(archive.upstream)
+            try archive.replayEverything()
+            _ = try archive.takeSnapshot()
+            for number in 1...3 {
+                let row = try oracle.writeRow("row \(number)")
+                try archive.pgarchive("clone", "create", "c\(number)", "--at", row.after, "--start")
+                try #expect(archive.query("c\(number)", "select count(*) from oracle") == "\(number)")
+            }
+            try archive.finish()
+        }
+    }
+
     /// DROP DATABASE removes the files before its commit; a clone at a time before the commit has them all the same.
     @Test func aDroppedDatabaseIsBack() throws {
         try TestArchive.with(TestArchive.Options()) { archive in
