@@ -9,9 +9,12 @@ import time
 
 from upstream import BIN, CLEAN, OWNER, PROGRAM, Asker, Undisturbed, Upstream, command, end, owned_directory, table
 
+TUNED = {"shared_buffers": "2GB", "recovery_prefetch": "off", "fsync": "off"}
 BY_HAND = {
     "by hand, as usual": {"shared_buffers": "128MB"},
-    "by hand, at its best": {"shared_buffers": "2GB", "recovery_prefetch": "off", "fsync": "off"},
+    "by hand, tuned": TUNED,
+    # Promoted at the pause there is no checkpoint to wait for.
+    "by hand, at its best": {**TUNED, "recovery_target_action": "pause"},
 }
 
 
@@ -118,7 +121,8 @@ class Archive:
         with open(os.path.join(run_directory, "log"), "w", encoding="utf-8") as log:
             process = subprocess.Popen(server, env=CLEAN, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd="/")
         try:
-            times = self.asker.times(f"host={run_directory} port=5499 user=postgres dbname=postgres", begin)
+            times = self.asker.times(f"host={run_directory} port=5499 user=postgres dbname=postgres", begin,
+                                     promotes="recovery_target_action" in BY_HAND[name])
         finally:
             end(process, signal.SIGQUIT)
         if shutil.which("btrfs") and command(["btrfs", "subvolume", "delete", work], check=False).returncode:

@@ -104,6 +104,9 @@ class Upstream:
         command([BIN + "/pg_ctl", "-D", self.data, "-m", "immediate", "-w", "stop"], True, check=False)
 
 
+PAUSED = "select pg_get_wal_replay_pause_state() = 'paused'"
+
+
 class Asker:
     """libpq by itself: psql's own start would be half of what is measured."""
 
@@ -128,8 +131,11 @@ class Asker:
         finally:
             pq.PQfinish(link)
 
-    def times(self, connection, begin, give_up=600):
-        """Seconds since `begin` until it shows the moment (the table `marker`), and until it accepts writes."""
+    def times(self, connection, begin, give_up=600, promotes=False):
+        """Seconds since `begin` until it shows the moment (the table `marker`), and until it accepts writes.
+
+        With `promotes` the server is told to go on once recovery has paused.
+        """
         query = "select pg_is_in_recovery() || ' ' || (to_regclass('marker') is not null)"
         shows = None
         while time.monotonic() - begin < give_up:
@@ -138,6 +144,8 @@ class Asker:
                 shows = time.monotonic() - begin
             if answer is not None and answer.startswith("false"):
                 return shows, time.monotonic() - begin
+            if promotes and answer is not None and self.ask(connection, PAUSED) == "t":
+                promotes = self.ask(connection, "select pg_promote(false)") is None
             time.sleep(0.002)
         raise SystemExit(f"no writable server at {connection} after {give_up} s")
 
