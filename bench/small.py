@@ -84,9 +84,9 @@ def clone(upstream, container, environment, pgarchive):
     replayed(upstream, container)
     pgarchive("snapshot", "create", "--name", "now")
     begin = time.monotonic()
-    process = subprocess.Popen([PROGRAM, "clone", "create", "b1", "--snapshot", "now", "--start", "--container", "bench"],
-                               env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                               stderr=subprocess.STDOUT, text=True, cwd="/")
+    arguments = [PROGRAM, "clone", "create", "b1", "--snapshot", "now", "--start", "--container", "bench"]
+    process = subprocess.Popen(arguments, env=environment, stdin=subprocess.DEVNULL,
+                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd="/")
     output = []
     reader = threading.Thread(target=lambda: output.append(process.stdout.read()))
     reader.start()
