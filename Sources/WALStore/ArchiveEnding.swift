@@ -9,6 +9,8 @@ struct ArchiveEnding: Equatable {
     let partials: [SegmentName]
     /// Partial segments before the last complete one.
     let strays: [SegmentName]
+    /// Partial segments of which there is a complete one too.
+    let doubles: [SegmentName]
     /// Where the first partial segment begins, or would begin.
     let partialsStart: LSN
 
@@ -37,6 +39,9 @@ struct ArchiveEnding: Equatable {
         self.complete = last.map { SegmentName(timeline: timeline, number: $0, size: segmentSize) }
         self.partials = run
         self.strays = partials.subtracting(completes).filter { $0 < last ?? 0 }.sorted().map {
+            SegmentName(timeline: timeline, number: $0, size: segmentSize)
+        }
+        self.doubles = partials.intersection(completes).sorted().map {
             SegmentName(timeline: timeline, number: $0, size: segmentSize)
         }
         self.partialsStart = segmentSize.start(of: first)

@@ -48,7 +48,7 @@ package struct ArchiveTail: Sendable {
                 segmentSize: segmentSize
             )
             guard let ending else { return nil }
-            if syncs, let path = try sync(ending, in: directory) {
+            if syncs, let path = try sync(ending, in: directory, setsAside: setAside.isEmpty) {
                 setAside.append(path)
                 continue
             }
@@ -65,36 +65,46 @@ package struct ArchiveTail: Sendable {
                 try segment.finish()
             }
             StraySegments(archive, expectation: expectation).finish(ending.strays)
+            for name in ending.doubles { try? FullSegment(name, in: archive)?.removeDouble() }
             return ArchiveTail(ending, reading, segmentSize: segmentSize, setAside: setAside, torn: torn)
         }
     }
 
-    /// Makes durable what is read next.
+    /// Makes durable what is read next, and sees to it that it is read from the disk.
     ///
-    /// - Returns: the new path of a segment that could not be synced; nil when all is well.
-    private static func sync(_ ending: ArchiveEnding, in directory: String) throws(SystemError) -> String? {
-        // Another program may have written the complete one.
-        let files = (ending.complete.map { [($0, "\($0)")] } ?? []) + ending.partials.map { ($0, "\($0).partial") }
-        for (name, file) in files {
-            let path = FilePath.join(directory, file)
-            let descriptor: Descriptor
+    /// A partial segment that cannot be synced is set aside: one only, since a disk that fails for others too is
+    /// rather to be waited for. A complete one was synced before it got its name, and stays.
+    /// - Returns: the new path of a segment that was set aside; nil when all is well.
+    private static func sync(
+        _ ending: ArchiveEnding,
+        in directory: String,
+        setsAside: Bool
+    ) throws(SystemError) -> String? {
+        // Another program may have written it.
+        if let complete = ending.complete { try open("\(complete)", in: directory)?.syncForReading() }
+        for name in ending.partials {
+            guard let file = try open("\(name).partial", in: directory) else { continue }
             do throws(SystemError) {
-                descriptor = try Descriptor.open(path, O_RDONLY)
+                try file.syncForReading()
             } catch {
-                // Compressed, or removed since. Any other error says nothing of what the file holds.
-                if error.isNotFound { continue }
-                throw error
-            }
-            do throws(SystemError) {
-                try FaultPoint.pass("tail.sync")
-                try descriptor.sync()
-            } catch {
-                let partial = FilePath.join(directory, "\(name).partial")
-                return try SuspectFile.setAside(path, as: partial, replaces: error.isFull)
+                guard setsAside else { throw error }
+                return try SegmentWriter.setAside(directory: directory, name: name, isFull: error.isFull)
             }
         }
         try DurableFile.syncDirectory(directory)
         return nil
+    }
+
+    /// Nil when it is not there: compressed, or removed since.
+    ///
+    /// Any other error says nothing of what the file holds.
+    private static func open(_ file: String, in directory: String) throws(SystemError) -> Descriptor? {
+        do throws(SystemError) {
+            return try Descriptor.open(FilePath.join(directory, file), O_RDONLY)
+        } catch {
+            guard error.isNotFound else { throw error }
+            return nil
+        }
     }
 
     /// Makes a complete segment a partial one again, since it is torn; where there is one, that is the better.
@@ -104,7 +114,7 @@ package struct ArchiveTail: Sendable {
             try DurableFile.renameNew(path, "\(path).partial")
         } catch {
             guard error.isTaken else { throw error }
-            _ = try SuspectFile.setAside(path, as: "\(path).partial", replaces: false)
+            _ = try SuspectFile.keep(path, as: "\(path).partial")
         }
     }
 
@@ -263,6 +273,19 @@ private struct Reading {
             offset += UInt64(bytes.count)
         }
         return offset
+    }
+}
+
+extension Descriptor {
+    /// Syncs the file; what is read next comes from the disk.
+    ///
+    /// After a sync that failed before, for whoever wrote it, the page cache shows what the disk may not have, and
+    /// another sync is content.
+    func syncForReading() throws(SystemError) {
+        try FaultPoint.pass("tail.sync")
+        try sync()
+        // Advice: some filesystems take none.
+        try? dropCache()
     }
 }
 

@@ -15,7 +15,7 @@ package struct FullSegment: Sendable {
     /// The address after the segment's last byte.
     package var end: LSN { (name.start(size: size) ?? .invalid).advanced(by: size.bytes) }
 
-    private var partialPath: String { FilePath.join(directory, "\(name).partial") }
+    var partialPath: String { FilePath.join(directory, "\(name).partial") }
     private var finalPath: String { FilePath.join(directory, "\(name)") }
 
     /// Gives the segment its name, durably; may be called again when that failed for want of room.
@@ -52,7 +52,7 @@ package struct FullSegment: Sendable {
                 return try DurableFile.renameNew(partialPath, finalPath)
             }
             guard try hasOurContent(existing) else {
-                let evidence = try SegmentWriter.setAside(directory: directory, name: name)
+                let evidence = try SuspectFile.keep(partialPath, as: partialPath)
                 throw StoreError.conflict(path: existing.path, evidence: evidence)
             }
             try DurableFile.syncFile(existing.path)
@@ -61,6 +61,15 @@ package struct FullSegment: Sendable {
             // What is there is no segment; ours goes beside it, and comes first.
             try DurableFile.renameNew(partialPath, finalPath)
         }
+    }
+
+    /// Removes the partial file where a complete one has the same content: killed in between, once.
+    func removeDouble() throws {
+        guard let existing = try WALDirectory(directory, segmentSize: size).open(name, completeOnly: true),
+            try hasOurContent(existing)
+        else { return }
+        try DurableFile.syncFile(existing.path)
+        try DurableFile.remove(partialPath)
     }
 
     private func hasOurContent(_ existing: SegmentReader) throws -> Bool {

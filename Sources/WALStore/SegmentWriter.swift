@@ -9,7 +9,8 @@ package final class SegmentWriter {
     /// What a file held from a place on when it was opened.
     private struct Rest {
         let offset: Int64
-        let isKept: Bool
+        /// It is still to be copied before it is dropped.
+        var isKept: Bool
     }
 
     package let name: SegmentName
@@ -60,10 +61,11 @@ package final class SegmentWriter {
         let offset = Int64(size.offset(of: block.start))
         if try setDirect(block.isWhole) {
             do throws(SystemError) {
+                try FaultPoint.pass("segment.writeDirect")
                 return try file.writeAll(block.bytes, at: offset)
             } catch {
                 // It wants another alignment than ours.
-                guard error.errno == EINVAL else { throw error }
+                guard error.isUnsupported else { throw error }
                 isDirect = nil
                 try file.setDirect(false)
             }
@@ -76,9 +78,10 @@ package final class SegmentWriter {
         guard let current = isDirect else { return false }
         guard wanted != current else { return current }
         do throws(SystemError) {
+            if wanted { try FaultPoint.pass("segment.setDirect") }
             try file.setDirect(wanted)
         } catch {
-            guard wanted, error.errno == EINVAL else { throw error }
+            guard wanted, error.isUnsupported else { throw error }
             isDirect = nil
             return false
         }
@@ -92,6 +95,8 @@ package final class SegmentWriter {
             try SuspectFile.free(for: partialPath) { path throws(SystemError) in
                 try DurableFile.copy(partialPath, to: path)
             }
+            // Once, however often the truncation finds no room.
+            self.rest?.isKept = false
         }
         try file.truncate(to: rest.offset)
         self.rest = nil
@@ -125,18 +130,18 @@ package final class SegmentWriter {
         try full().finish()
     }
 
-    /// Renames the partial segment, which is never again taken for a position: `NAME.partial.suspect-N`.
+    /// Renames the partial segment, which is never again taken for a position: `NAME.partial.suspect-…`.
     ///
-    /// After a failed write or sync the page cache may show bytes that the disk has lost. With `replaces` there is
-    /// one such file only (`suspect-full`): a full disk makes the same one again and again.
+    /// After a failed write or sync the page cache may show bytes that the disk has lost; a disk that is full
+    /// (`isFull`) or dying does that again and again: see `SuspectFile.setAside`.
     /// - Returns: the new path.
     @discardableResult
     package static func setAside(
         directory: String,
         name: SegmentName,
-        replaces: Bool = false
+        isFull: Bool
     ) throws(SystemError) -> String {
-        let path = FilePath.join(directory, "\(name).partial")
-        return try SuspectFile.setAside(path, as: path, replaces: replaces)
+        try FaultPoint.pass("segment.setAside")
+        return try SuspectFile.setAside(FilePath.join(directory, "\(name).partial"), isFull: isFull)
     }
 }

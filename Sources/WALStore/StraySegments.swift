@@ -1,3 +1,4 @@
+internal import Glibc
 internal import Platform
 internal import WALFormat
 
@@ -15,8 +16,8 @@ struct StraySegments {
     func finish(_ strays: [SegmentName]) {
         for name in strays {
             guard let segment = (try? FullSegment(name, in: archive)) ?? nil,
-                (try? isWhole(name)) ?? false,
-                (try? DurableFile.syncFile(FilePath.join(archive.path, "\(name).partial"))) != nil
+                (try? Descriptor.open(segment.partialPath, O_RDONLY).syncForReading()) != nil,
+                (try? isWhole(name)) ?? false
             else { continue }
             try? segment.finish()
         }

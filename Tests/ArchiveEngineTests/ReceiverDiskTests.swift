@@ -96,13 +96,34 @@ struct ReceiverDiskTests {
             kill(-process.pid, SIGTERM)
             try process.wait()
             let connections = upstream.connections
-            let again = try start(upstream, directory, fault: "tail.sync=error@2")
+            let again = try start(craft, upstream, directory, fault: "tail.sync=error@2")
             try waitForAll(craft, upstream, again, after: connections)
             kill(-again.pid, SIGTERM)
             let status = try again.wait().status
             #expect(status == 0)
             let files = try FileManager.default.contentsOfDirectory(atPath: directory)
             #expect(files.filter { $0.hasSuffix(".partial.suspect-1") }.count == 1, "\(files)")
+            expectSegments(craft, directory)
+        }
+    }
+
+    /// A complete segment was synced before it was named: a sync that fails now takes nothing out of the archive.
+    @Test func aCompleteSegmentIsNotSetAside() throws {
+        let craft = WALCraft(filledWith: 2 << 20)
+        try withProcess(craft, fault: nil) { upstream, process, directory in
+            try waitForAll(craft, upstream, process)
+            kill(-process.pid, SIGTERM)
+            try process.wait()
+            let before = try FileManager.default.contentsOfDirectory(atPath: directory).sorted()
+            let connections = upstream.connections
+            let again = try start(craft, upstream, directory, fault: "tail.sync=error@1")
+            try waitForAll(craft, upstream, again, after: connections)
+            kill(-again.pid, SIGTERM)
+            let status = try again.wait().status
+            #expect(status == 0)
+            let files = try FileManager.default.contentsOfDirectory(atPath: directory).sorted()
+            #expect(files == before)
+            #expect(again.error.contains("tail.sync"))
             expectSegments(craft, directory)
         }
     }
@@ -117,7 +138,7 @@ struct ReceiverDiskTests {
             let acknowledged = upstream.replies.map(\.flushed).max() ?? .invalid
             #expect(validEnd(craft, directory) >= acknowledged)
             let connections = upstream.connections
-            let again = try start(upstream, directory, fault: nil)
+            let again = try start(craft, upstream, directory, fault: nil)
             try waitForAll(craft, upstream, again, after: connections)
             kill(-again.pid, SIGTERM)
             let status3 = try again.wait().status
@@ -147,7 +168,7 @@ struct ReceiverDiskTests {
                 let acknowledged = upstream.replies.map(\.flushed).max() ?? .invalid
                 #expect(validEnd(craft, directory) >= acknowledged, "\(call) \(number)")
                 let connections = upstream.connections
-                let again = try start(upstream, directory, fault: nil)
+                let again = try start(craft, upstream, directory, fault: nil)
                 try waitForAll(craft, upstream, again, after: connections)
                 kill(-again.pid, SIGTERM)
                 let status4 = try again.wait().status
@@ -182,18 +203,19 @@ struct ReceiverDiskTests {
 
     // MARK: - A receiver as a process
 
-    private func withProcess(
+    func withProcess(
         _ craft: WALCraft,
+        stream: FakeUpstream.Stream? = nil,
         fault: String?,
+        mark: String? = nil,
         strace: String? = nil,
-        arguments: [String] = [],
         _ body: (FakeUpstream, TestProcess, String) throws -> Void
     ) throws {
         try TestDirectory.with { directory in
-            let upstream = try FakeUpstream(craft)
+            let upstream = try FakeUpstream(craft, stream: stream)
             defer { upstream.close() }
             let archive = try directory.subdirectory("wal")
-            let process = try start(upstream, archive, fault: fault, strace: strace, arguments: arguments)
+            let process = try start(craft, upstream, archive, fault: fault, mark: mark, strace: strace)
             defer {
                 kill(-process.pid, SIGKILL)
                 _ = try? process.wait()
@@ -202,23 +224,25 @@ struct ReceiverDiskTests {
         }
     }
 
-    private func start(
+    func start(
+        _ craft: WALCraft,
         _ upstream: FakeUpstream,
         _ directory: String,
         fault: String?,
-        strace: String? = nil,
-        arguments: [String] = []
+        mark: String? = nil,
+        strace: String? = nil
     ) throws -> TestProcess {
         var words =
             [try BuiltPrograms.pgarchive(), "wal_archive", "receive", "-D", directory, "-S", "arc"]
-            + ["-d", upstream.connection, "-s", "1"] + arguments
+            + ["-d", upstream.connection, "-s", "1"]
         if let strace {
             words =
                 ["/usr/bin/strace", "-f", "-qq", "-o", "/dev/null", "-P", directory]
-                + archivePaths(directory) + ["-e", "trace=\(tracedCall(strace))", "-e", strace] + words
+                + archivePaths(craft, directory) + ["-e", "trace=\(tracedCall(strace))", "-e", strace] + words
         }
         var command = TestCommand(words[0], Array(words.dropFirst()))
         if let fault { command.environment["PGARCHIVE_FAULT"] = fault }
+        if let mark { command.environment["PGARCHIVE_FAULT_MARK"] = mark }
         return try command.start()
     }
 
@@ -227,15 +251,16 @@ struct ReceiverDiskTests {
     }
 
     /// strace looks only at calls on these, so that the same numbers hit the same calls.
-    private func archivePaths(_ directory: String) -> [String] {
-        (0x10...0x15).flatMap { number in
-            let name = "0000000100000000000000\(String(number, radix: 16, uppercase: true))"
+    private func archivePaths(_ craft: WALCraft, _ directory: String) -> [String] {
+        let first = craft.segmentSize.number(of: craft.start)
+        return (first..<(first + 6)).flatMap { number in
+            let name = SegmentName(timeline: craft.timeline, number: number, size: craft.segmentSize)
             return ["-P", "\(directory)/\(name)", "-P", "\(directory)/\(name).partial"]
         }
     }
 
     /// Waits until the upstream has heard from this process that all is durable.
-    private func waitForAll(
+    func waitForAll(
         _ craft: WALCraft,
         _ upstream: FakeUpstream,
         _ process: TestProcess,
@@ -248,7 +273,7 @@ struct ReceiverDiskTests {
         }
     }
 
-    private func expectSegments(_ craft: WALCraft, _ directory: String) {
+    func expectSegments(_ craft: WALCraft, _ directory: String) {
         for name in craft.completeSegments {
             let bytes = FileManager.default.contents(atPath: "\(directory)/\(name)")
             #expect(bytes == Data(craft.content(of: name)), "\(name)")
@@ -256,7 +281,7 @@ struct ReceiverDiskTests {
     }
 
     /// Up to where the archive holds what was made, as its files are.
-    private func validEnd(_ craft: WALCraft, _ directory: String) -> LSN {
+    func validEnd(_ craft: WALCraft, _ directory: String) -> LSN {
         var position = craft.start
         while position < craft.position {
             let name = SegmentName(timeline: craft.timeline, containing: position, size: craft.segmentSize)
@@ -273,7 +298,7 @@ struct ReceiverDiskTests {
     }
 
     /// A file that leaves about so many bytes free.
-    private func fill(_ path: String, leaving bytes: Int, on directory: String) throws {
+    func fill(_ path: String, leaving bytes: Int, on directory: String) throws {
         let handle = try #require(fopen(path, "w"))
         defer { fclose(handle) }
         let block = (0..<(1 << 20)).map { _ in UInt8.random(in: 0...255) }
@@ -290,7 +315,7 @@ struct ReceiverDiskTests {
 }
 
 /// A status file and the log beside it.
-private struct StatusOf {
+struct StatusOf {
     let path: String
 
     init(_ path: String) { self.path = path }

@@ -223,6 +223,66 @@ struct ArchiveTailTests {
         }
     }
 
+    /// After a failed sync, of a process that was then killed, the page cache shows what the disk does not have.
+    @Test func itIsReadFromTheDisk() throws {
+        try TestFilesystem.Kind.xfs.orSkip()
+        let craft = WALCraft(filledWith: 500_000)
+        try TestDirectory.with { directory in
+            try TestFilesystem.with(.xfs, in: directory, megabytes: 512) { disk in
+                let path = "\(disk.path)/\(name(16)).partial"
+                try Data(craft.bytes).write(to: URL(fileURLWithPath: path))
+                let file = FileHandle(forUpdatingAtPath: path)
+                try file?.synchronize()
+                // Behind the filesystem's back, so that its cache still has what the disk lost.
+                let page = craft.bytes[303_104..<311_296]
+                let image = try #require(FileHandle(forUpdatingAtPath: "\(directory.path)/fs.img"))
+                let place = try #require(try offset(of: Array(page), in: image))
+                try image.seek(toOffset: place)
+                image.write(Data(count: page.count))
+                try image.synchronize()
+                let found = try #require(try find(disk.path))
+                let end = craft.records.last { $0.end <= craft.start.advanced(by: 303_104) }?.end
+                #expect(found.recordEnd == end)
+                try file?.close()
+            }
+        }
+    }
+
+    /// Where a page begins in the image of a filesystem.
+    private func offset(of page: [UInt8], in image: FileHandle) throws -> UInt64? {
+        let beginning = Data(page.prefix(4096))
+        var start: UInt64 = 0
+        try image.seek(toOffset: 0)
+        while let part = try image.read(upToCount: 16 << 20), !part.isEmpty {
+            for block in stride(from: 0, to: part.count - 4095, by: 4096)
+            where part[part.startIndex + block + 8] == beginning[8] {
+                let first = part.startIndex + block
+                if part[first..<(first + 4096)] == beginning { return start + UInt64(block) }
+            }
+            start += UInt64(part.count)
+        }
+        return nil
+    }
+
+    /// Killed after the complete segment was found to be the same, before the partial one was removed.
+    @Test func aPartialSegmentBesideTheSameCompleteOneIsRemoved() throws {
+        let craft = WALCraft(filledWith: 3 << 20)
+        var other = craft.content(of: name(17))
+        other[400_000] ^= 1
+        for (partial, isRemoved) in [(craft.content(of: name(17)), true), (other, false), ([1, 2, 3], false)] {
+            try with([
+                "\(name(16))": craft.content(of: name(16)), "\(name(17))": craft.content(of: name(17)),
+                "\(name(17)).partial": partial, "\(name(18))": craft.content(of: name(18)),
+            ]) { archive in
+                let found = try #require(try find(archive))
+                #expect(found.resume == LSN(0x130_0000))
+                let names = try files(archive)
+                let kept = isRemoved ? [] : ["\(name(17)).partial"]
+                #expect(names == ["\(name(16))", "\(name(17))"] + kept + ["\(name(18))"])
+            }
+        }
+    }
+
     @Test func suspectFilesAreNotRead() throws {
         let craft = WALCraft(filledWith: 500_000)
         try with([
@@ -351,15 +411,24 @@ struct SegmentWriterTests {
         }
     }
 
-    @Test func aFullDiskLeavesOneSuspect() throws {
+    /// Acknowledged WAL may be nowhere else: the longest one stays, and there is no end of them otherwise.
+    @Test(arguments: [true, false])
+    func whatFailsAgainAndAgainLeavesTheLongest(isFull: Bool) throws {
         try TestDirectory.with { directory in
             let archive = try directory.subdirectory("wal")
-            for _ in 0..<3 {
-                _ = try SegmentWriter(directory: archive, name: name, size: size, offset: 0)
-                try SegmentWriter.setAside(directory: archive, name: name, replaces: true)
+            for count in [700, 500, 900, 100] {
+                let writer = try SegmentWriter(directory: archive, name: name, size: size, offset: 0)
+                try writer.write(block([UInt8](repeating: 2, count: count), at: 0))
+                try SegmentWriter.setAside(directory: archive, name: name, isFull: isFull)
             }
-            let names = try FileManager.default.contentsOfDirectory(atPath: archive)
-            #expect(names == ["\(name).partial.suspect-full"])
+            let names = try FileManager.default.contentsOfDirectory(atPath: archive).sorted()
+            let partial = "\(name).partial"
+            #expect(
+                names
+                    == (isFull ? ["\(partial).suspect-full"] : ["\(partial).suspect-1", "\(partial).suspect-longest"])
+            )
+            let bytes = names.map { FileManager.default.contents(atPath: "\(archive)/\($0)")?.count }
+            #expect(bytes == (isFull ? [900] : [700, 900]))
         }
     }
 }

@@ -60,6 +60,10 @@ private final class ReceiverLoop {
     private let log: ReceiverLog
     private let status: ReceiverStatusFile
     private var retry: RetryPolicy
+    /// To be set aside before anything else is done.
+    private var doubtful: DoubtfulSegment?
+    /// There can be no further connection in this process.
+    private var isAbandoned = false
 
     init(options: ReceiverOptions, target: ConnectionString, interruption: ReceiverStop, log: ReceiverLog) {
         self.options = options
@@ -75,6 +79,7 @@ private final class ReceiverLoop {
         status.enter(.connecting)
         while true {
             let outcome = interruption.isRaised ? .stopped : attempt()
+            if isAbandoned, !interruption.isRaised { return end(outcome) }
             let jitter = Double.random(in: 0...1)
             guard options.loops || outcome == .stopped, let delay = retry.delaySeconds(after: outcome, jitter: jitter)
             else { return end(outcome) }
@@ -94,6 +99,7 @@ private final class ReceiverLoop {
             guard FileTree.isDirectory(options.directory) else {
                 return .storage("\(options.directory) is not a directory, or not mounted")
             }
+            try setAsideDoubtful()
             let facts = try ArchiveFacts.read(options.directory)
             for problem in facts.problems { log.writeOnce("error: \(problem)") }
             if let mismatch = facts.mismatch(with: options) { return .permanent(mismatch) }
@@ -131,13 +137,28 @@ private final class ReceiverLoop {
                 status: status,
                 log: log
             )
-            defer { if session.madeProgress { retry.reset() } }
+            defer {
+                if session.madeProgress { retry.reset() }
+                doubtful = session.doubtful
+                isAbandoned = session.isAbandoned
+            }
             return session.run()
         } catch let error as LinkError {
             return outcome(of: error)
         } catch {
             return .storage("\(error)")
         }
+    }
+
+    /// Its page cache would pass every check, and a second sync would prove nothing.
+    private func setAsideDoubtful() throws(SystemError) {
+        guard let segment = doubtful else { return }
+        do throws(SystemError) {
+            log.write("the partial segment is kept as \(try segment.setAside(in: options.directory))")
+        } catch {
+            guard error.isNotFound else { throw error }
+        }
+        doubtful = nil
     }
 
     private func outcome(of error: LinkError) -> ReplicationOutcome {

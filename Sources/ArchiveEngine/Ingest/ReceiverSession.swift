@@ -4,6 +4,17 @@ internal import PostgresLink
 internal import WALFormat
 internal import WALStore
 
+/// A partial segment of which a write or sync failed.
+struct DoubtfulSegment {
+    let name: SegmentName
+    let isFull: Bool
+
+    /// - Returns: where it is kept.
+    func setAside(in directory: String) throws(SystemError) -> String {
+        try SegmentWriter.setAside(directory: directory, name: name, isFull: isFull)
+    }
+}
+
 /// One replication connection from login to end: performs what `ReplicationMachine` decides.
 final class ReceiverSession {
     /// Messages taken before timers and other descriptors are looked at.
@@ -34,6 +45,10 @@ final class ReceiverSession {
     private var stopSeconds: Double?
     /// Whether WAL became durable over this connection.
     private(set) var madeProgress = false
+    /// The segment that could not be set aside: nothing may go on with it.
+    private(set) var doubtful: DoubtfulSegment?
+    /// The writing thread may still be at work, on a disk that hangs: no other one may begin.
+    private(set) var isAbandoned = false
 
     init(
         options: ReceiverOptions,
@@ -309,10 +324,12 @@ final class ReceiverSession {
     }
 
     private func setAside(_ name: SegmentName, _ reason: String, isFull: Bool) {
+        let segment = DoubtfulSegment(name: name, isFull: isFull)
         do {
-            let path = try SegmentWriter.setAside(directory: options.directory, name: name, replaces: isFull)
+            let path = try segment.setAside(in: options.directory)
             log.write("error: \(reason); the partial segment is kept as \(path) and received anew")
         } catch {
+            doubtful = segment
             log.write("error: \(reason); and \(error)")
         }
     }
@@ -338,8 +355,11 @@ final class ReceiverSession {
     private func endStore() {
         guard let store else { return }
         updateStatus()
-        // After a stop that ran out of time the disk hangs: the thread ends with the process.
-        if let stopSeconds, SystemClock.monotonicSeconds() >= stopSeconds + stopLimitSeconds { return }
+        if let stopSeconds, SystemClock.monotonicSeconds() >= stopSeconds + stopLimitSeconds {
+            isAbandoned = true
+            // The disk hangs: the thread ends with the process. One that waits for room ends when it is told.
+            guard isStalled else { return }
+        }
         store.close()
         let progress = store.writer.progress
         if let failure = progress.failure { _ = event(of: failure) }

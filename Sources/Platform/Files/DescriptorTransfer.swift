@@ -59,9 +59,16 @@ extension Descriptor {
     /// `syncfs`: everything of the filesystem this descriptor is on.
     package func syncFilesystem() throws(SystemError) { try checked(pgarchive_syncfs(raw), "sync", path) }
 
+    /// Drops what the page cache holds of the file: what is read next is what the disk has.
+    ///
+    /// After a sync only, since unwritten pages stay.
+    package func dropCache() throws(SystemError) {
+        try checked(pgarchive_drop_cache(raw, 0, 0), "drop the cache of", path)
+    }
+
     /// Whether reads and writes go past the page cache (O_DIRECT): memory, offsets and sizes must be aligned then.
     ///
-    /// - Throws: EINVAL where the filesystem cannot.
+    /// - Throws: EINVAL (`isUnsupported`) where the filesystem cannot.
     package func setDirect(_ direct: Bool) throws(SystemError) {
         try checked(pgarchive_set_direct(raw, direct), "set flags of", path)
     }

@@ -9,7 +9,7 @@ final class Armed: Sendable {
         return faults.isEmpty ? nil : Armed(faults)
     }()
 
-    enum Action: String { case exit, error, pause, stop }
+    enum Action: String { case exit, error, unsupported, pause, stop }
 
     struct Fault {
         let action: Action
@@ -44,6 +44,7 @@ final class Armed: Sendable {
         switch due {
         case .exit: _exit(FaultPoint.exitStatus)
         case .error: throw SystemError(call: "pass the fault point", errno: EIO, path: name)
+        case .unsupported: throw SystemError(call: "pass the fault point", errno: EINVAL, path: name)
         case .pause: while true { Glibc.pause() }
         case .stop: kill(getpid(), SIGSTOP)
         }

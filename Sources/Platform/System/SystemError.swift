@@ -25,6 +25,8 @@ package struct SystemError: Error, Sendable, Hashable, CustomStringConvertible {
     package var isNotFound: Bool { errno == ENOENT }
     package var isTaken: Bool { errno == EEXIST }
     package var isFull: Bool { errno == ENOSPC || errno == EDQUOT }
+    /// The filesystem cannot do what was asked in this way.
+    package var isUnsupported: Bool { errno == EINVAL || errno == EOPNOTSUPP || errno == ENOTSUP }
 }
 
 /// Turns the negative errno that CPlatform's functions return into an error.
