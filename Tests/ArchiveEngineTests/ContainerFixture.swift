@@ -6,21 +6,27 @@ import WALFormat
 
 /// A container that has only its identity and settings.
 enum ContainerFixture {
-    static func container(in directory: TestDirectory) throws -> Container {
+    static func container(
+        in directory: TestDirectory,
+        systemIdentifier: UInt64 = 1,
+        upstreamReplication: String = ""
+    ) throws -> Container {
         let paths = ContainerPaths(root: directory.path)
         let identity = ContainerIdentity(
             name: "main",
-            systemIdentifier: 1,
+            systemIdentifier: systemIdentifier,
             major: 15,
             segmentBytes: 1 << 20,
             driver: .copy,
-            owner: "postgres",
+            owner: TestEnvironment.owner.name,
             superuser: "postgres",
             createdAt: PostgresTime(rawValue: 0)
         )
+        var settings = Settings()
+        settings.upstreamReplication = upstreamReplication
         try FileTree.makeDirectory(paths.run, mode: 0o700)
         try JSONFile.replace(paths.identity, with: identity)
-        try DurableFile.replace(paths.settings, text: SettingsFile.text(Settings()))
+        try DurableFile.replace(paths.settings, text: SettingsFile.text(settings))
         return try Container.open(directory.path)
     }
 }

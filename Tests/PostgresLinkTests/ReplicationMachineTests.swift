@@ -286,13 +286,16 @@ struct ReplicationMachineTests {
         guard case .lost = trace.outcome(trace.on(.tick)) else { return #expect(Bool(false)) }
     }
 
-    @Test func silenceMeansNothingWhileReadingIsPaused() throws {
+    @Test(arguments: [10.0, 0, 60])
+    func silenceMeansNothingWhileReadingIsPaused(interval: Double) throws {
         var trace = try Trace()
+        trace.settings.statusIntervalSeconds = interval
         trace.settings.slot = SlotName("arc")
         trace.streaming(from: 0x501_2000, recordEnd: 0x501_2000)
         trace.on(.paused(true))
         for _ in 0..<30 {
             trace.seconds += 10
+            #expect(trace.machine.nextTickSeconds <= trace.seconds)
             // The walsender must not time out while the disk is full.
             #expect(trace.on(.tick) == [trace.reply(written: 0x501_2000, flushed: 0x501_2000)])
         }

@@ -88,6 +88,7 @@ private final class ReceiverLoop {
             switch outcome {
             case .gap: status.enter(.gap, reason)
             case .diverged: status.enter(.diverged, reason)
+            case .diskFull: status.enter(.diskFull, reason)
             default: status.enter(.retrying, reason)
             }
             wait(delay)
@@ -145,6 +146,8 @@ private final class ReceiverLoop {
             return session.run()
         } catch let error as LinkError {
             return outcome(of: error)
+        } catch let error as SystemError where error.isFull {
+            return .diskFull("\(error)")
         } catch {
             return .storage("\(error)")
         }
@@ -206,6 +209,7 @@ private final class ReceiverLoop {
         case .gap: "WAL is lost between here and there: begin anew, with a new container or a new base backup"
         case .diverged: "nothing here was changed: see which of the two histories is the right one"
         case .damaged: "what came was damaged on its way, or upstream's WAL is: check it there with pg_waldump"
+        case .diskFull: "make room"
         case .storage: "check the disk and the rights of the directory"
         case .permanent: "correct what it names, then start again"
         }
@@ -222,7 +226,7 @@ private final class ReceiverLoop {
         case .permanent, .gap, .diverged: return ErrorCode.refused.rawValue
         case .lost, .serverShutDown, .slotInUse: return ErrorCode.upstreamUnreachable.rawValue
         case .damaged: return ErrorCode.verificationFailed.rawValue
-        case .storage: return ErrorCode.failed.rawValue
+        case .storage, .diskFull: return ErrorCode.failed.rawValue
         }
     }
 }

@@ -19,6 +19,8 @@ struct DoubtfulSegment {
 final class ReceiverSession {
     /// Messages taken before timers and other descriptors are looked at.
     private static let messagesPerRound = 64
+    /// A sync may take that long before it is said.
+    private static let longestDiskSilenceSeconds = 10.0
 
     private let options: ReceiverOptions
     private let link: ReplicationLink
@@ -37,6 +39,10 @@ final class ReceiverSession {
     private var isStalled = false
     /// Too much waits to be written.
     private var isBacklogged = false
+    /// Since when there is something to make durable, and nothing became durable.
+    private var undurableSeconds: Double?
+    /// That has lasted so long that it was said.
+    private var isDiskSilent = false
     private var mayHaveInput = false
     /// When the last wait for events ended.
     private var wokeSeconds = SystemClock.monotonicSeconds()
@@ -211,8 +217,12 @@ final class ReceiverSession {
             log.write("error: \(error)")
             return .historyRefused(timeline)
         } catch {
-            return .storageFailed("\(error)")
+            return failed(error)
         }
+    }
+
+    private func failed(_ error: any Error) -> ReplicationEvent {
+        .storageFailed("\(error)", isFull: (error as? SystemError)?.isFull ?? false)
     }
 
     private func open(_ start: StreamStart) -> ReplicationEvent? {
@@ -247,9 +257,10 @@ final class ReceiverSession {
                 changed: changed
             )
         } catch {
-            return .storageFailed("\(error)")
+            return failed(error)
         }
         durableSeen = start.durable
+        undurableSeconds = nil
         status.status.timeline = start.timeline
         return nil
     }
@@ -263,6 +274,7 @@ final class ReceiverSession {
             // Nothing follows at once that would make a whole block of it.
             if machine.serverEnd <= machine.expected { store.writer.flush() }
             noteBacklog()
+            if undurableSeconds == nil { noteDurable() }
             return .stored(written: store.writer.written, recordEnd: store.recordEnd)
         case .damaged(let reason):
             return .damaged(reason)
@@ -288,7 +300,26 @@ final class ReceiverSession {
             status.enter(.diskFull, stall)
         } else {
             log.write("there is room again, receiving goes on")
+            noteDurable()
         }
+    }
+
+    /// From here on the disk has time again.
+    private func noteDurable() {
+        let isBehind = (store?.recordEnd ?? .invalid) > durableSeen ?? .invalid
+        undurableSeconds = isBehind ? SystemClock.monotonicSeconds() : nil
+    }
+
+    /// Why nothing becomes durable, once that lasts.
+    private func diskSilence() -> String? {
+        let silence = undurableSeconds.map { SystemClock.monotonicSeconds() - $0 } ?? 0
+        let isSilent = silence >= Self.longestDiskSilenceSeconds
+        let durable = durableSeen.map { "durable up to \($0)" } ?? "nothing is durable yet"
+        if isSilent != isDiskSilent {
+            isDiskSilent = isSilent
+            log.write(isSilent ? "the disk does not answer; \(durable)" : "the disk answers again; \(durable)")
+        }
+        return isSilent ? "the disk has not answered for \(Int(silence)) s; \(durable)" : nil
     }
 
     /// What the writing thread has done.
@@ -304,6 +335,7 @@ final class ReceiverSession {
         noteBacklog()
         if let durable = progress.durable, durable != durableSeen {
             durableSeen = durable
+            noteDurable()
             madeProgress = true
             if stopSeconds != nil { stopSeconds = SystemClock.monotonicSeconds() }
             feed(.durable(durable))
@@ -314,12 +346,12 @@ final class ReceiverSession {
         switch failure {
         case .unsynced(let name, let reason, let isFull):
             setAside(name, reason, isFull: isFull)
-            return .storageFailed(reason)
+            return .storageFailed(reason, isFull: isFull)
         case .conflict(let name, let reason):
             log.write("error: \(reason)")
             return .diverged(.otherContent(name.start(size: segmentSize ?? .standard) ?? .invalid))
-        case .directory(let reason):
-            return .storageFailed(reason)
+        case .directory(let reason, let isFull):
+            return .storageFailed(reason, isFull: isFull)
         }
     }
 
@@ -344,7 +376,7 @@ final class ReceiverSession {
         if let failure = progress.failure { return event(of: failure) }
         status.status.received = store.writer.written
         guard store.writer.written == store.received else {
-            return .storageFailed("there was no room for all that was received")
+            return .storageFailed("there was no room for all that was received", isFull: true)
         }
         guard let durable = progress.durable, durable != durableSeen else { return nil }
         durableSeen = durable
@@ -409,7 +441,7 @@ final class ReceiverSession {
             if machine.isStreaming, !isStalled {
                 let lag = machine.serverEnd.bytes(since: store.received)
                 new.state = lag > store.segmentSize.bytes ? .catchingUp : .streaming
-                new.reason = nil
+                new.reason = diskSilence()
             }
         }
         if let clock = machine.heardAt { new.heardAt = clock }

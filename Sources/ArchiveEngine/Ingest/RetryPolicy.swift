@@ -28,7 +28,7 @@ struct RetryPolicy {
         case .authentication: base = doubled(from: 20, upTo: 120)
         case .gap, .diverged: base = 120
         case .damaged: base = doubled(from: 2, upTo: 240)
-        case .storage: base = doubled(from: 4, upTo: 120)
+        case .storage, .diskFull: base = doubled(from: 4, upTo: 120)
         }
         failures += 1
         return shortestSeconds * base * (1 + 0.25 * min(max(jitter, 0), 1))

@@ -26,7 +26,7 @@ final class WALWriter: Sendable {
         /// Another content has the segment's name already.
         case conflict(SegmentName, String)
         /// The directory could not be synced, a segment not opened or not renamed.
-        case directory(String)
+        case directory(String, isFull: Bool)
     }
 
     /// How much may wait in memory to be written: enough for the disk never to wait for the network.
@@ -219,7 +219,7 @@ final class WALWriter: Sendable {
                 }
             } catch {
                 guard error.isFull else {
-                    fail(.directory("\(error)"))
+                    fail(.directory("\(error)", isFull: false))
                     return false
                 }
                 // What is here already can be acknowledged: that may give upstream, on the same disk, its room.
@@ -269,7 +269,7 @@ final class WALWriter: Sendable {
         do throws(SystemError) {
             files.unnamed.append(try writer.full())
         } catch {
-            fail(.directory("\(error)"))
+            fail(.directory("\(error)", isFull: error.isFull))
             return false
         }
         files.current = nil
@@ -286,10 +286,10 @@ final class WALWriter: Sendable {
                 fail(.unsynced(writer.name, "\(error)", isFull: error.isFull))
                 return false
             }
-            do {
+            do throws(SystemError) {
                 if files.hasNewNames { try DurableFile.syncDirectory(directory) }
             } catch {
-                fail(.directory("\(error)"))
+                fail(.directory("\(error)", isFull: error.isFull))
                 return false
             }
         }
@@ -315,7 +315,7 @@ final class WALWriter: Sendable {
                 fail(.conflict(segment.name, "\(error)"))
                 return false
             } catch {
-                fail(.directory("\(error)"))
+                fail(.directory("\(error)", isFull: false))
                 return false
             }
             files.unnamed.removeFirst()

@@ -49,7 +49,7 @@ package final class TestDirectory: Sendable {
         _ = try? TestCommand.asCaller("/bin/rm", ["-rf", "--one-file-system", path]).run()
     }
 
-    static func giveToOwner(_ path: String) throws {
+    package static func giveToOwner(_ path: String) throws {
         guard TestEnvironment.isRoot else { return }
         guard chown(path, TestEnvironment.owner.uid, TestEnvironment.owner.gid) == 0 else {
             throw TestFailure("cannot give \(path) to \(TestEnvironment.owner.name): errno \(errno)")

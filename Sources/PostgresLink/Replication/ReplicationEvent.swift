@@ -27,7 +27,7 @@ package enum ReplicationEvent: Equatable, Sendable {
     case damaged(String)
     case diverged(Divergence)
     case durable(LSN)
-    case storageFailed(String)
+    case storageFailed(String, isFull: Bool)
     /// Reading stands still for a while (a full disk, a slow one), so silence means nothing.
     case paused(Bool)
     case tick

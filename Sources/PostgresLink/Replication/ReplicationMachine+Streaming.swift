@@ -113,7 +113,7 @@ extension ReplicationMachine {
             lastHeartbeat = now.seconds
             actions.append(reply(at: now, requested: !isHeartbeatAwaited))
             isHeartbeatAwaited = true
-        } else if settings.statusIntervalSeconds > 0, now.seconds - lastReply >= settings.statusIntervalSeconds {
+        } else if now.seconds - lastReply >= replyIntervalSeconds {
             actions.append(reply(at: now))
         }
         if let unsyncedSince, now.seconds - unsyncedSince >= settings.syncAfterSeconds {
@@ -129,10 +129,18 @@ extension ReplicationMachine {
         guard state == .streaming else { return due }
         if !isPaused, !hasPinged, !isHeartbeatAwaited { due = min(due, lastHeard + settings.pingAfterSeconds) }
         if settings.heartbeatIntervalSeconds > 0 { due = min(due, lastHeartbeat + settings.heartbeatIntervalSeconds) }
-        if settings.statusIntervalSeconds > 0 { due = min(due, lastReply + settings.statusIntervalSeconds) }
+        due = min(due, lastReply + replyIntervalSeconds)
         if let unsyncedSince { due = min(due, unsyncedSince + settings.syncAfterSeconds) }
         return due
     }
+
+    /// While nothing is read the server's own questions are not heard either, and it leaves who does not answer.
+    private var replyIntervalSeconds: Double {
+        let wanted = settings.statusIntervalSeconds > 0 ? settings.statusIntervalSeconds : .infinity
+        return isPaused ? min(wanted, Self.longestSilenceWhilePaused) : wanted
+    }
+
+    private static let longestSilenceWhilePaused = 10.0
 
     private mutating func reply(at now: Moment, requested: Bool = false) -> ReplicationAction {
         lastReply = now.seconds

@@ -114,7 +114,7 @@ package struct ReplicationMachine: Sendable {
         case .stop: return stop(at: now)
         case .damaged(let reason): return finish(.damaged(reason))
         case .diverged(let divergence): return finish(.diverged(divergence))
-        case .storageFailed(let reason): return finish(.storage(reason))
+        case .storageFailed(let reason, let isFull): return finish(isFull ? .diskFull(reason) : .storage(reason))
         case .connectionLost(let reason): return finish(.lost(reason))
         case .malformed(let message): return finish(.lost("the upstream sent \(message)"))
         default:

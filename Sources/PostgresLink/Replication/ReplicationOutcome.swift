@@ -19,6 +19,8 @@ package enum ReplicationOutcome: Equatable, Sendable {
     case damaged(String)
     /// Nothing could be written or made durable here.
     case storage(String)
+    /// There was no room for what came.
+    case diskFull(String)
     /// Never right without somebody changing something: another cluster, a wrong slot.
     case permanent(String)
 
@@ -27,7 +29,7 @@ package enum ReplicationOutcome: Equatable, Sendable {
         case .stopped: nil
         case .serverShutDown: "the upstream shut down"
         case .lost(let text), .slotInUse(let text), .authentication(let text), .gap(let text), .damaged(let text),
-            .storage(let text), .permanent(let text):
+            .storage(let text), .diskFull(let text), .permanent(let text):
             text
         case .diverged(let divergence): divergence.description
         }
