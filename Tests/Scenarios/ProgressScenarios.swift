@@ -55,7 +55,7 @@ struct ProgressScenarios {
             var terminal = TestCommand("/usr/bin/script", ["-qec", words, "/dev/null"], environment: start.environment)
             terminal.user = start.user
             let shown = try terminal.succeed(deadline: 180).output
-            #expect(shown.contains(/copying the upstream's data \(fast checkpoint\) .* of .* \([0-9]+%\)/), "\(shown)")
+            #expect(shown.contains(/copying the upstream's data .* of .* \([0-9]+%\)/), "\(shown)")
             #expect(shown.contains("starting the standby"), "\(shown)")
             try archive.usePortsOfItsOwn()
             try archive.switchAndReceive()

@@ -258,7 +258,7 @@ package struct ContainerInit: Sendable {
     }
 
     private func backUp(_ container: Container, facts: UpstreamFacts, replication: ConnectionString) throws {
-        progress.step("copying the upstream's data (\(options.checkpoint.rawValue) checkpoint)")
+        progress.step("waiting for the upstream's checkpoint (\(options.checkpoint.rawValue))")
         let tree = paths.standbyTree
         try container.driver.createVolume(tree.root)
         try FileTree.makeDirectory(tree.tablespaces, mode: 0o700)
@@ -273,8 +273,13 @@ package struct ContainerInit: Sendable {
             tablespaces: facts.tablespaces.map { (from: $0.location, to: tree.tablespace($0.oid)) },
             upstreamArchives: facts.archives
         )
+        var isCopying = false
         do {
             try tool.run(interrupt: interruption.descriptor) { state in
+                // Before, nothing comes for up to minutes: that is no rate.
+                guard state.phase != .waitingForCheckpoint else { return }
+                if !isCopying { progress.step("copying the upstream's data") }
+                isCopying = true
                 progress.report(.bytes(done: state.bytesDone, total: state.bytesTotal == 0 ? nil : state.bytesTotal))
             }
         } catch {
