@@ -29,6 +29,14 @@ struct ReceiverStandingTests {
         #expect(Self.standing(.streaming, updated: 4, heard: 20, holder: 0).word == "streaming")
     }
 
+    /// A status file holds what it holds.
+    @Test(arguments: [Int64.min, .max])
+    func noTimeIsTooFar(_ microseconds: Int64) {
+        let status = ReceiverStatus(processID: 7, updatedAt: PostgresTime(rawValue: microseconds))
+        let standing = ReceiverStatus.standing(status, holder: 7, now: Self.now)
+        #expect(standing.isAlive == (microseconds > 0))
+    }
+
     @Test func aNewProcessHasNotSpokenYet() {
         #expect(Self.standing(.streaming, updated: 1, heard: 1, holder: 8).word == "starting")
         #expect(ReceiverStatus.standing(nil, holder: 8, now: Self.now).word == "starting")

@@ -41,6 +41,14 @@ struct PostgresTimeTests {
         #expect(PostgresTime(text) == nil)
     }
 
+    @Test func anyTwoMomentsHaveADistance() throws {
+        let (start, end) = (try #require(PostgresTime("-infinity")), try #require(PostgresTime("infinity")))
+        #expect(PostgresTime(rawValue: 2_500_000).seconds(since: PostgresTime(rawValue: 1_000_000)) == 1.5)
+        #expect(PostgresTime(rawValue: 0).seconds(since: PostgresTime(rawValue: 1_000_000)) == -1)
+        #expect(end.seconds(since: start) > 1e13)
+        #expect(start.seconds(since: end) < -1e13)
+    }
+
     @Test func aShortFractionIsRead() {
         #expect(PostgresTime("2000-01-01T00:00:01.5Z")?.rawValue == 1_500_000)
         #expect(PostgresTime("2000-01-01T00:00:01Z")?.rawValue == 1_000_000)

@@ -67,7 +67,7 @@ extension ReceiverStatus {
         guard let status, holder == 0 || status.processID == holder else {
             return Standing(isAlive: true, word: "starting", reason: nil)
         }
-        let silence = seconds(from: status.updatedAt, to: now)
+        let silence = now.seconds(since: status.updatedAt)
         if silence > longestSilenceSeconds {
             return Standing(
                 isAlive: false,
@@ -77,7 +77,7 @@ extension ReceiverStatus {
             )
         }
         if let heardAt = status.heardAt, status.state == .streaming || status.state == .catchingUp {
-            let silence = seconds(from: heardAt, to: now)
+            let silence = now.seconds(since: heardAt)
             if silence > longestUpstreamSilenceSeconds {
                 return Standing(
                     isAlive: true,
@@ -87,10 +87,6 @@ extension ReceiverStatus {
             }
         }
         return Standing(isAlive: true, word: status.state.words, reason: status.reason)
-    }
-
-    private static func seconds(from: PostgresTime, to: PostgresTime) -> Double {
-        Double(to.unixMicroseconds - from.unixMicroseconds) / 1e6
     }
 }
 

@@ -22,22 +22,18 @@ package struct ClockEvidence: Sendable {
     /// Why the clock is not believed; nil when it is.
     package func objection(now: PostgresTime) -> String? {
         guard let last = heardAt ?? newestSnapshot else { return nil }
-        let silence = Self.seconds(from: last, to: now)
+        let silence = now.seconds(since: last)
         guard silence.magnitude <= Self.toleranceSeconds else {
             return "by this host's clock the upstream was last heard \(Self.days(silence))"
         }
         guard let heardAt, let upstreamClock else { return nil }
-        let ahead = Self.seconds(from: upstreamClock, to: heardAt)
+        let ahead = heardAt.seconds(since: upstreamClock)
         guard ahead.magnitude > Self.toleranceSeconds else { return nil }
         return "the upstream's clock says that this is \(Self.days(ahead))"
     }
 
     /// Whether so many of so many are more than expiry's usual work.
     package static func isMassDeletion(_ deleted: Int, of all: Int) -> Bool { deleted > all / 2 }
-
-    private static func seconds(from: PostgresTime, to: PostgresTime) -> Double {
-        (Double(to.unixMicroseconds) - Double(from.unixMicroseconds)) / 1e6
-    }
 
     private static func days(_ seconds: Double) -> String {
         let days = Int(min(seconds.magnitude / 86_400, 1e6))

@@ -20,7 +20,7 @@ package enum LastSign: Hashable, Sendable {
     ///     the receiver was started.
     package init(receiver: ReceiverStatus?, lastCommit: PostgresTime?, now: PostgresTime) {
         if let receiver, receiver.state == .diskFull,
-            Self.seconds(from: receiver.updatedAt, to: now) <= Self.toleranceSeconds
+            now.seconds(since: receiver.updatedAt) <= Self.toleranceSeconds
         {
             self = .waitsForRoom
         } else if let heardAt = receiver?.heardAt, let clock = receiver?.heartbeatClock {
@@ -37,14 +37,10 @@ package enum LastSign: Hashable, Sendable {
         case .waitsForRoom: return date
         case .unknown: return PostgresTime(rawValue: .min)
         case .at(let sign):
-            guard Self.seconds(from: sign, to: now) > Self.toleranceSeconds else { return date }
+            guard now.seconds(since: sign) > Self.toleranceSeconds else { return date }
             let (silence, isTooLong) = now.rawValue.subtractingReportingOverflow(sign.rawValue)
             let (measured, isTooEarly) = date.rawValue.subtractingReportingOverflow(silence)
             return PostgresTime(rawValue: isTooLong || isTooEarly ? .min : measured)
         }
-    }
-
-    private static func seconds(from: PostgresTime, to: PostgresTime) -> Double {
-        (Double(to.rawValue) - Double(from.rawValue)) / 1e6
     }
 }

@@ -85,7 +85,7 @@ package struct StopRule: Sendable {
     }
 
     private mutating func includes(_ time: PostgresTime, _ record: WALRecord) -> Bool {
-        if let newest = newestTime, time.rawValue < newest.rawValue - 1_000_000 { clockSteppedBack = true }
+        if let newest = newestTime, newest.seconds(since: time) > 1 { clockSteppedBack = true }
         newestTime = max(newestTime ?? time, time)
         if case .time(let wanted) = target, time > wanted {
             firstLeftOut = (time, record.start)

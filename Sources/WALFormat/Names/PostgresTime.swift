@@ -23,6 +23,11 @@ package struct PostgresTime: RawRepresentable, Hashable, Comparable, Codable, Se
         rawValue.addingReportingOverflow(Self.unixEpochOffsetSeconds * 1_000_000).partialValue
     }
 
+    /// Negative when `earlier` is the later one; any two moments have a distance.
+    package func seconds(since earlier: PostgresTime) -> Double {
+        (Double(rawValue) - Double(earlier.rawValue)) / 1e6
+    }
+
     @inlinable
     package static func < (left: PostgresTime, right: PostgresTime) -> Bool {
         left.rawValue < right.rawValue
