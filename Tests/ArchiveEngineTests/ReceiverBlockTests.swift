@@ -146,9 +146,7 @@ extension ReceiverDiskTests {
                     configure: { options in
                         options.slot = SlotName("arc")
                         options.statusIntervalSeconds = 0.2
-                        options.statusFile = "\(directory.path)/status"
-                        options.logFile = "\(directory.path)/log"
-                        options.lockFile = nil
+                        options.report(into: directory.path)
                     }
                 ) { receiver in
                     let status = StatusOf("\(directory.path)/status")
@@ -187,9 +185,7 @@ extension ReceiverDiskTests {
                     configure: { options in
                         options.slot = SlotName("arc")
                         options.endPosition = craft.start.advanced(by: 8 << 20)
-                        options.statusFile = "\(directory.path)/status"
-                        options.logFile = "\(directory.path)/log"
-                        options.lockFile = nil
+                        options.report(into: directory.path)
                     }
                 ) { receiver in
                     let code = try receiver.waitForEnd(within: 60)

@@ -30,9 +30,7 @@ struct ReceiverDiskTests {
                     configure: { options in
                         options.slot = SlotName("arc")
                         options.statusIntervalSeconds = 0.2
-                        options.statusFile = "\(directory.path)/status"
-                        options.logFile = "\(directory.path)/log"
-                        options.lockFile = nil
+                        options.report(into: directory.path)
                     }
                 ) { receiver in
                     let status = StatusOf("\(directory.path)/status")

@@ -95,3 +95,12 @@ func withReceiver<Result>(
     defer { receiver.stop() }
     return try body(receiver)
 }
+
+extension ReceiverOptions {
+    /// What it says goes where its own disk cannot be in the way.
+    mutating func report(into directory: String) {
+        statusFile = "\(directory)/status"
+        logFile = "\(directory)/log"
+        lockFile = nil
+    }
+}
