@@ -27,6 +27,9 @@ let package = Package(
         .target(name: "CPlatform"),
         .systemLibrary(name: "CLibpq", pkgConfig: "libpq", providers: [.apt(["libpq-dev"])]),
         .systemLibrary(name: "CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"])]),
+        .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
+        .systemLibrary(name: "CLZ4", pkgConfig: "liblz4", providers: [.apt(["liblz4-dev"])]),
+        .systemLibrary(name: "CSQLite", pkgConfig: "sqlite3", providers: [.apt(["libsqlite3-dev"])]),
         .systemLibrary(name: "CBtrfs", providers: [.apt(["libbtrfsutil-dev"])]),
 
         .target(name: "WALFormat", dependencies: ["CCRC32C"], swiftSettings: optimisedSettings),
@@ -34,7 +37,7 @@ let package = Package(
         .target(name: "Platform", dependencies: ["CPlatform", "CBtrfs"], swiftSettings: settings),
         .target(
             name: "WALStore",
-            dependencies: ["WALFormat", "ArchiveModel", "Platform", "CZstd"],
+            dependencies: ["WALFormat", "ArchiveModel", "Platform", "CZstd", "CZlib", "CLZ4"],
             swiftSettings: settings
         ),
         .target(
@@ -45,7 +48,7 @@ let package = Package(
         .target(
             name: "ArchiveEngine",
             dependencies: [
-                "WALFormat", "ArchiveModel", "Platform", "WALStore", "PostgresLink",
+                "WALFormat", "ArchiveModel", "Platform", "WALStore", "PostgresLink", "CSQLite",
                 .product(name: "TOMLKit", package: "TOMLKit"),
             ],
             swiftSettings: settings
