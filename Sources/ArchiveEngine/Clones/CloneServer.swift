@@ -159,25 +159,19 @@ package struct CloneServer: Sendable {
         _ progress: Progress,
         _ interruption: Interruption?
     ) throws -> Started {
-        let recovery = CloneRecovery(
-            container: container,
-            record: record,
-            server: server,
-            progress: progress,
-            interruption: interruption
-        )
+        let recovery = recovery(of: server, progress, interruption)
         do {
             var started = Started(seconds: 0, port: record.port, replayedBytes: 0)
             switch stage {
             case .recovering:
                 progress.step("recovering to \(record.stop)")
-                started.timeline = try recovery.run()
+                started.timeline = try finish(recovery.run())
                 started.replayedBytes = record.stop.bytes(since: record.redo)
                 started.stop = record.stop
             case .unchecked:
                 progress.step("starting, and checking where its recovery ended")
                 try waitUntilReady(server, interruption)
-                started.timeline = try recovery.finish()
+                started.timeline = try finish(recovery.checkSwitchPoint())
             case .ready:
                 progress.step("starting")
                 try waitUntilReady(server, interruption)
@@ -187,6 +181,35 @@ package struct CloneServer: Sendable {
             try? server.stop(.immediate, timeoutSeconds: 10)
             throw failure(error)
         }
+    }
+
+    private func recovery(
+        of server: RunningServer,
+        _ progress: Progress,
+        _ interruption: Interruption?
+    ) -> TargetRecovery {
+        TargetRecovery(
+            title: "clone '\(record.name)'",
+            server: server,
+            redo: record.redo,
+            stop: record.stop,
+            writeAheadLog: paths.tree.writeAheadLog,
+            endFile: CloneConfiguration(container: container, record: record).endFile,
+            logDirectory: paths.log,
+            logHint: "the whole log: 'pgarchive clone log \(record.name)'",
+            connect: { try LocalLink.connect(container: container, port: record.port) },
+            segmentSize: container.segmentSize,
+            progress: progress,
+            interruption: interruption
+        )
+    }
+
+    /// Notes that the clone has recovered, and to where was checked.
+    private func finish(_ timeline: TimelineID) throws -> TimelineID {
+        var finished = record
+        finished.state = .recovered
+        try CloneCatalog(container).save(finished)
+        return timeline
     }
 
     private func waitUntilReady(_ server: RunningServer, _ interruption: Interruption?) throws {

@@ -3,30 +3,42 @@ import Platform
 import PostgresLink
 import WALFormat
 
-/// Watches a clone recover to its target, checks where it stopped, and makes it a primary.
+/// Watches a server recover to its target, checks where it stopped, and makes it a primary.
 ///
-/// The clone runs as a hot standby whose fetch withholds everything beyond the target, so it stops there by itself.
-struct CloneRecovery {
-    let container: Container
-    let record: CloneRecord
+/// It runs as a hot standby whose fetch withholds everything beyond the target, so it stops there by itself.
+struct TargetRecovery {
+    /// Which server, as users know it: "clone 'look'".
+    let title: String
     let server: RunningServer
+    let redo: LSN
+    /// Where its recovery must end.
+    let stop: LSN
+    /// Its pg_wal.
+    let writeAheadLog: String
+    /// Made by fetch when the server asks for WAL beyond its target.
+    let endFile: String
+    let logDirectory: String
+    /// How its user reads the whole log.
+    let logHint: String
+    let connect: () throws -> SQLConnection
+    let segmentSize: SegmentSize
     let progress: Progress
     let interruption: Interruption?
 
-    private var paths: ClonePaths { container.paths.clone(record.name) }
-    private var total: UInt64 { record.stop.bytes(since: record.redo) }
+    private var total: UInt64 { stop.bytes(since: redo) }
 
-    /// - Returns: the timeline that the clone is on after its promotion.
+    /// Recovers, checks, promotes, and checks again.
+    ///
+    /// - Returns: the timeline that the server is on after its promotion.
     func run() throws -> TimelineID {
-        let endFile = CloneConfiguration(container: container, record: record).endFile
-        let connection = try reachTarget(endFile: endFile)
+        let connection = try reachTarget()
         if let connection {
             let replayed = try replayed(connection)
-            guard replayed == record.stop else {
+            guard replayed == stop else {
                 connection.close()
                 throw ArchiveError(
                     .verificationFailed,
-                    "clone '\(record.name)' stopped at \(replayed) instead of \(record.stop)",
+                    "\(title) stopped at \(replayed) instead of \(stop)",
                     hint: "do not use it; delete it and report this"
                 )
             }
@@ -36,36 +48,27 @@ struct CloneRecovery {
         try server.promote()
         try waitForPromotion()
         try FaultPoint.pass("clone.beforeCheck")
-        return try finish()
-    }
-
-    /// Checks where a promoted clone left its original's timeline, and notes that it has recovered.
-    func finish() throws -> TimelineID {
-        let timeline = try checkSwitchPoint()
-        var finished = record
-        finished.state = .recovered
-        try CloneCatalog(container).save(finished)
-        return timeline
+        return try checkSwitchPoint()
     }
 
     /// Waits until all WAL up to the target is replayed.
     ///
     /// - Returns: a connection, or nil when the server is at its target and still cannot take one: with more than 64
     ///   open subtransactions in a transaction at the checkpoint, a hot standby waits for WAL that will not come.
-    private func reachTarget(endFile: String) throws -> SQLConnection? {
+    private func reachTarget() throws -> SQLConnection? {
         var connection: SQLConnection?
         var pauseMilliseconds: Int32 = 2
         var endSeenAt: Double?
         while true {
             try interruption?.check()
             try requireAlive()
-            if connection == nil { connection = connect() }
+            if connection == nil { connection = connectWhereAccepted() }
             if let open = connection {
                 let position = try positionWhileAlive(open)
                 report(position)
-                if position >= record.stop { return open }
+                if position >= stop { return open }
                 // Long replays are asked less often; the last stretch every few milliseconds.
-                pauseMilliseconds = record.stop.bytes(since: position) > 64 << 20 ? 50 : 2
+                pauseMilliseconds = stop.bytes(since: position) > 64 << 20 ? 50 : 2
             } else if FileTree.exists(endFile) {
                 let now = SystemClock.monotonicSeconds()
                 if now - (endSeenAt ?? now) > 0.3 { return nil }
@@ -84,10 +87,10 @@ struct CloneRecovery {
         guard !server.isAlive else { return }
         throw ArchiveError(
             .failed,
-            "clone '\(record.name)' ended while it recovered"
+            "\(title) ended while it recovered"
                 + (server.exitStatus.map { " (\($0))" } ?? ""),
-            hint: "the whole log: 'pgarchive clone log \(record.name)'",
-            details: LogTail.reasons(directory: paths.log)
+            hint: logHint,
+            details: LogTail.reasons(directory: logDirectory)
         )
     }
 
@@ -103,9 +106,9 @@ struct CloneRecovery {
         }
     }
 
-    private func connect() -> SQLConnection? {
+    private func connectWhereAccepted() -> SQLConnection? {
         guard server.acceptsConnections else { return nil }
-        return try? LocalLink.connect(container: container, port: record.port)
+        return try? connect()
     }
 
     private func replayed(_ connection: SQLConnection) throws -> LSN {
@@ -114,14 +117,12 @@ struct CloneRecovery {
     }
 
     private func report(_ position: LSN) {
-        progress.report(.bytes(done: min(position.bytes(since: record.redo), total), total: total))
+        progress.report(.bytes(done: min(position.bytes(since: redo), total), total: total))
     }
 
     /// Before it is consistent a server answers nobody; its startup process shows the segment in its title.
     private func reportFromProcessTitle() {
-        guard let segment = server.segmentBeingRecovered(),
-            let start = segment.start(size: container.segmentSize)
-        else { return }
+        guard let segment = server.segmentBeingRecovered(), let start = segment.start(size: segmentSize) else { return }
         report(start)
     }
 
@@ -131,7 +132,7 @@ struct CloneRecovery {
         defer { connection?.close() }
         while SystemClock.monotonicSeconds() < deadline {
             try requireAlive()
-            if connection == nil { connection = connect() }
+            if connection == nil { connection = connectWhereAccepted() }
             if let open = connection,
                 let row = try? open.query("SELECT pg_is_in_recovery()").first, row.first == "f"
             {
@@ -142,32 +143,32 @@ struct CloneRecovery {
         }
         throw ArchiveError(
             .failed,
-            "clone '\(record.name)' reached its target and was not promoted within two minutes",
-            hint: "'pgarchive clone log \(record.name)' tells why",
-            details: LogTail.reasons(directory: paths.log)
+            "\(title) reached its target and was not promoted within two minutes",
+            hint: logHint,
+            details: LogTail.reasons(directory: logDirectory)
         )
     }
 
-    /// The promoted clone's history file must name exactly the planned position.
-    private func checkSwitchPoint() throws -> TimelineID {
-        let names = try FileTree.list(paths.tree.writeAheadLog).compactMap { name -> TimelineID? in
+    /// The promoted server's history file must name exactly the planned position.
+    func checkSwitchPoint() throws -> TimelineID {
+        let names = try FileTree.list(writeAheadLog).compactMap { name -> TimelineID? in
             guard case .history(let timeline)? = ArchiveFileName(name) else { return nil }
             return timeline
         }
         guard let newest = names.max() else {
             throw ArchiveError(
                 .verificationFailed,
-                "clone '\(record.name)' was promoted and left no history file",
+                "\(title) was promoted and left no history file",
                 hint: "do not use it; delete it and report this"
             )
         }
-        let text = try FileTree.readText("\(paths.tree.writeAheadLog)/\(newest.historyFileName)")
+        let text = try FileTree.readText("\(writeAheadLog)/\(newest.historyFileName)")
         let history = try TimelineHistory(timeline: newest, text: text)
-        guard let fork = history.ancestors.last?.end, fork == record.stop else {
+        guard let fork = history.ancestors.last?.end, fork == stop else {
             throw ArchiveError(
                 .verificationFailed,
-                "clone '\(record.name)' forked at \(history.ancestors.last?.end.description ?? "an unknown position") "
-                    + "instead of \(record.stop)",
+                "\(title) forked at \(history.ancestors.last?.end.description ?? "an unknown position") "
+                    + "instead of \(stop)",
                 hint: "do not use it; delete it and report this"
             )
         }
