@@ -47,6 +47,7 @@ package struct ContainerPaths: Hashable, Sendable {
     package var compressionLock: String { "\(run)/compression.lock" }
     package var controlSocket: String { "\(run)/control.sock" }
     package var standbyHold: String { "\(run)/standby.hold" }
+    package var lastVerification: String { "\(run)/verify.json" }
     package var snapshotSpace: String { "\(run)/space.json" }
 
     /// The directory of the standby's and the clones' Unix sockets.

@@ -45,12 +45,21 @@ enum StatusText {
         return "\n" + table.text(palette)
     }
 
+    private static func verified(_ last: LastVerification, _ palette: Palette) -> String {
+        let now = PostgresTime(unixMicroseconds: SystemClock.now())
+        let when = "WAL verified \(HumanText.age(of: last.at, now: now)) ago\(last.deep ? "" : ", not read")"
+        guard last.findings > 0 else { return "\(when): no findings" }
+        let first = last.first.map { ": \($0)" } ?? ""
+        return palette.red("\(when): \(HumanText.count(last.findings, "finding"))\(first)")
+    }
+
     static func whole(_ report: StatusReport, _ palette: Palette) -> String {
         palette.bold("container '\(report.container)'") + "  \(report.root)\n\n"
             + parts(report.parts, palette)
             + waterline(report.waterline.stations, palette)
             + "\n\(HumanText.count(report.snapshots, "snapshot")), \(HumanText.count(report.clones, "clone"))"
             + (report.clones > 0 ? " (\(report.clonesRunning) running)" : "") + "\n"
+            + (report.verified.map { verified($0, palette) + "\n" } ?? "")
             + report.waterline.violations.map { palette.red("inconsistent: \($0)") + "\n" }.joined()
     }
 }
