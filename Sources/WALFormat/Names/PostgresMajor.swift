@@ -1,5 +1,5 @@
 /// A major version of PostgreSQL that pgarchive supports, 15 to 18, with what its WAL differs in.
-package enum PostgresMajor: Int, CaseIterable, Sendable, Comparable {
+package enum PostgresMajor: Int, CaseIterable, Sendable, Comparable, Codable {
     case v15 = 15
     case v16 = 16
     case v17 = 17

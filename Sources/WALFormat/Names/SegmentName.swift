@@ -1,7 +1,7 @@
 /// The 24 digits of a WAL segment's name: timeline, log id, segment within it (PostgreSQL: `XLogFileName`).
 ///
 /// The segment's number follows from the name only with the cluster's segment size.
-package struct SegmentName: Hashable, Sendable, LosslessStringConvertible {
+package struct SegmentName: Hashable, Sendable, Codable, LosslessStringConvertible {
     package let timeline: TimelineID
     package let logID: UInt32
     package let segmentInLog: UInt32
@@ -42,5 +42,19 @@ package struct SegmentName: Hashable, Sendable, LosslessStringConvertible {
 
     package var description: String {
         timeline.hexadecimalName + hexadecimal(UInt64(logID), width: 8) + hexadecimal(UInt64(segmentInLog), width: 8)
+    }
+
+    package init(from decoder: any Decoder) throws {
+        let container = try decoder.singleValueContainer()
+        let text = try container.decode(String.self)
+        guard let name = SegmentName(text) else {
+            throw DecodingError.dataCorruptedError(in: container, debugDescription: "'\(text)' is not a segment")
+        }
+        self = name
+    }
+
+    package func encode(to encoder: any Encoder) throws {
+        var container = encoder.singleValueContainer()
+        try container.encode(description)
     }
 }

@@ -101,7 +101,7 @@ package struct SegmentScanner: Sendable {
     /// Goes on with the bytes that begin at `position`.
     ///
     /// `onRecord` gets each complete record; it must not touch the scanner. The body is the record after its 24-byte
-    /// header for the resource managers XLOG, Transaction, Database and Tablespace (beyond 1 MB only its beginning),
+    /// header for the resource managers that `RecordHeader.bodyIsWanted` names (beyond 1 MB only its beginning),
     /// otherwise empty, and valid during the call only. When it throws, the record counts as consumed.
     package mutating func consume(_ bytes: UnsafeRawBufferPointer, onRecord: Visitor) rethrows {
         guard let base = bytes.baseAddress else { return }

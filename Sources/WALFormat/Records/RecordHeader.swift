@@ -37,7 +37,9 @@ struct RecordHeader {
         return fits ? nil : .badPrevious(LSN(previous))
     }
 
-    /// Whether the scanner's visitors get the body: XLOG, Transaction, Database, Tablespace.
+    /// Whether the scanner's visitors get the body.
+    ///
+    /// XLOG, Transaction, Storage, Database, Tablespace, Standby, Heap2, Heap.
     @inline(__always)
-    var bodyIsWanted: Bool { resourceManager < 8 && 0b0011_0011 >> resourceManager & 1 != 0 }
+    var bodyIsWanted: Bool { resourceManager < 16 && 0b0111_0011_0111 >> resourceManager & 1 != 0 }
 }

@@ -21,7 +21,9 @@ extension WALEvent.TransactionEnd {
         isPrepared = opcode == 0x30 || opcode == 0x40
         transactionID = isPrepared ? 0 : record.transactionID
         subtransactionCount = 0
+        subtransactions = []
         droppedRelations = []
+        droppedOIDs = []
         isWhole = true
         if info.contains(.database) {
             database = try reader.little()
@@ -42,7 +44,11 @@ extension WALEvent.TransactionEnd {
     ) throws(FormatError) {
         if info.contains(.subtransactions) {
             subtransactionCount = Int(try reader.little(Int32.self))
-            try skipElements(subtransactionCount, 4, &reader)
+            let there = min(subtransactionCount, reader.remaining / 4)
+            guard there >= 0 else { throw .invalid("negative count") }
+            subtransactions.reserveCapacity(there)
+            for _ in 0..<there { subtransactions.append(try reader.little()) }
+            guard there == subtransactionCount else { throw .invalid("subtransactions are missing") }
         }
         if info.contains(.relations) {
             let count = Int(try reader.little(Int32.self))
@@ -57,8 +63,7 @@ extension WALEvent.TransactionEnd {
             }
         }
         if info.contains(.droppedStatistics) {
-            let count = Int(try reader.little(Int32.self))
-            try skipElements(count, major.droppedStatisticsBytes, &reader)
+            try readDroppedStatistics(&reader, major)
         }
         if info.contains(.invalidations) {
             let count = Int(try reader.little(Int32.self))
@@ -66,6 +71,23 @@ extension WALEvent.TransactionEnd {
         }
         if info.contains(.twoPhase) {
             transactionID = try reader.little()
+        }
+    }
+
+    /// `xl_xact_stats_item`: kind, database, object; a relation's kind is 2 (`PGSTAT_KIND_RELATION`).
+    private mutating func readDroppedStatistics(
+        _ reader: inout ByteReader,
+        _ major: PostgresMajor
+    ) throws(FormatError) {
+        let relation: UInt32 = 2
+        let count = Int(try reader.little(Int32.self))
+        guard count >= 0 else { throw .invalid("negative count") }
+        for _ in 0..<count {
+            let kind: UInt32 = try reader.little()
+            try reader.skip(4)
+            let object: UInt32 = try reader.little()
+            try reader.skip(major.droppedStatisticsBytes &- 12)
+            if kind == relation { droppedOIDs.append(object) }
         }
     }
 

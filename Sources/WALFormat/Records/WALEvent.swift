@@ -25,8 +25,12 @@ package enum WALEvent: Hashable, Sendable {
         /// The database it was in; nil where the record does not say so (it does with changed catalogs).
         package var database: UInt32?
         package var subtransactionCount: Int
+        /// As many as the scanner handed out of a record with very many (see `isWhole`).
+        package var subtransactions: [UInt32]
         package var droppedRelations: [RelationFile]
-        /// False for a record too large to be looked at wholly: `droppedRelations` may lack some.
+        /// The oids of dropped relations, by their statistics (not those of files that were merely replaced).
+        package var droppedOIDs: [UInt32]
+        /// False for a record too large to be looked at wholly: the lists may lack some.
         package var isWhole: Bool
 
         package init(
@@ -35,7 +39,9 @@ package enum WALEvent: Hashable, Sendable {
             isPrepared: Bool,
             database: UInt32?,
             subtransactionCount: Int,
+            subtransactions: [UInt32] = [],
             droppedRelations: [RelationFile],
+            droppedOIDs: [UInt32] = [],
             isWhole: Bool
         ) {
             self.time = time
@@ -43,7 +49,9 @@ package enum WALEvent: Hashable, Sendable {
             self.isPrepared = isPrepared
             self.database = database
             self.subtransactionCount = subtransactionCount
+            self.subtransactions = subtransactions
             self.droppedRelations = droppedRelations
+            self.droppedOIDs = droppedOIDs
             self.isWhole = isWhole
         }
     }
@@ -100,7 +108,7 @@ package enum WALEvent: Hashable, Sendable {
         }
     }
 
-    package struct ParameterChange: Hashable, Sendable {
+    package struct ParameterChange: Hashable, Sendable, Codable {
         package var maxConnections: Int32
         package var maxWorkerProcesses: Int32
         package var maxWALSenders: Int32
@@ -144,7 +152,7 @@ package enum WALEvent: Hashable, Sendable {
 }
 
 /// A relation's files (PostgreSQL: `RelFileLocator`).
-package struct RelationFile: Hashable, Sendable {
+package struct RelationFile: Hashable, Sendable, Codable {
     package var tablespace: UInt32
     package var database: UInt32
     package var number: UInt32
@@ -157,7 +165,7 @@ package struct RelationFile: Hashable, Sendable {
 }
 
 /// The setting wal_level (PostgreSQL: `WalLevel`, xlog.h).
-package enum WALLevel: Int32, Sendable {
+package enum WALLevel: Int32, Sendable, Codable {
     case minimal = 0
     case replica = 1
     case logical = 2

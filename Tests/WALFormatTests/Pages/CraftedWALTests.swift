@@ -154,7 +154,8 @@ import WALFormat
         let long = [UInt8](repeating: 5, count: SegmentScanner.maxBodyBytes + 100)
         craft.record(ResourceManager.transaction, body: Array(content[..<100]))
         craft.record(ResourceManager.xlog, info: 0xB0, body: content)
-        craft.record(ResourceManager.heap, body: content)
+        let btree: UInt8 = 11
+        craft.record(btree, body: content)
         craft.record(ResourceManager.database, body: [])
         craft.record(ResourceManager.transaction, body: long)
         craft.record(ResourceManager.tablespace, body: content)
