@@ -22,7 +22,11 @@ struct ArchiveEnding: Equatable {
             guard let segment = name.segment, segment.timeline == timeline,
                 let number = segment.number(size: segmentSize)
             else { continue }
-            if case .partialSegment = name { partials.insert(number) } else { completes.insert(number) }
+            switch name {
+            case .partialSegment: partials.insert(number)
+            case .compressedPartialSegment: continue
+            default: completes.insert(number)
+            }
         }
         let last = completes.max()
         guard var first = last.map({ $0 + 1 }) ?? partials.min() else { return nil }

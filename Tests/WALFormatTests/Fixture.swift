@@ -51,7 +51,7 @@ struct Fixture: Sendable, CustomTestStringConvertible {
 
     func segmentNames(timeline: UInt32) throws -> [SegmentName] {
         try FileManager.default.contentsOfDirectory(atPath: directory).compactMap { file -> SegmentName? in
-            guard case .compressedSegment(let name)? = ArchiveFileName(file) else { return nil }
+            guard case .compressedSegment(let name, _)? = ArchiveFileName(file) else { return nil }
             return name.timeline == TimelineID(timeline) ? name : nil
         }
         .sorted { $0.description < $1.description }

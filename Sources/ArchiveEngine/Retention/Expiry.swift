@@ -97,7 +97,7 @@ package struct Expiry: Sendable {
                 )
             },
             standbyRedo: try? ControlFileReader.read(container.paths.standbyTree).checkpointRedo,
-            segments: listing.segments.filter { $0.form != .partial }.map(\.name),
+            segments: listing.segments.filter(\.form.isComplete).map(\.name),
             segmentSize: container.segmentSize
         )
     }
@@ -125,7 +125,7 @@ package struct Expiry: Sendable {
         let after = try plan(expire: expire)
         let directory = container.walDirectory
         for name in after.segmentsToRemove {
-            guard let stored = try directory.locate(name), stored.form != .partial else { continue }
+            guard let stored = try directory.locate(name), stored.form.isComplete else { continue }
             try FaultPoint.pass("expiry.beforeSegment")
             try directory.remove(stored)
             outcome.segments += 1

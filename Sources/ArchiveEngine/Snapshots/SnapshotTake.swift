@@ -134,7 +134,7 @@ package struct SnapshotTake: Sendable {
             )
         }
         let listing = try container.walDirectory.list()
-        let complete = listing.segments.last { $0.form != .partial && $0.name.timeline == listing.newestTimeline }
+        let complete = listing.segments.last { $0.form.isComplete && $0.name.timeline == listing.newestTimeline }
         if let end = complete?.name.start(size: container.segmentSize).map({ container.segmentSize.segmentEnd(of: $0) }
         ),
             end.bytes(since: probe.replayed) > 4 * container.segmentSize.bytes

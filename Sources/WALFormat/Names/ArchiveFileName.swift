@@ -2,18 +2,25 @@
 package enum ArchiveFileName: Hashable, Sendable, LosslessStringConvertible {
     case segment(SegmentName)
     case partialSegment(SegmentName)
-    case compressedSegment(SegmentName)
+    /// A complete one.
+    case compressedSegment(SegmentName, SegmentForm)
+    /// pg_receivewal's, while it receives: `SEGMENT.gz.partial`, `SEGMENT.lz4.partial`.
+    case compressedPartialSegment(SegmentName, SegmentForm)
     case history(TimelineID)
     /// `SEGMENT.OFFSET.backup`, written by pg_backup_stop on a primary.
     case backupHistory(SegmentName, offset: UInt32)
 
     package init?(_ text: String) {
-        if text.utf8.count == 24, let name = SegmentName(text) {
-            self = .segment(name)
-        } else if text.hasSuffix(".partial"), let name = SegmentName(String(text.dropLast(8))) {
-            self = .partialSegment(name)
-        } else if text.hasSuffix(".zst"), let name = SegmentName(String(text.dropLast(4))) {
-            self = .compressedSegment(name)
+        if let name = SegmentName(String(text.prefix(24))),
+            let form = SegmentForm.allCases.first(where: { text.utf8.dropFirst(24).elementsEqual($0.suffix.utf8) })
+        {
+            self =
+                switch form {
+                case .plain: .segment(name)
+                case .partial: .partialSegment(name)
+                case .zstd, .lz4, .gzip: .compressedSegment(name, form)
+                case .lz4Partial, .gzipPartial: .compressedPartialSegment(name, form)
+                }
         } else if text.hasSuffix(".history"), text.utf8.count == 16,
             let value = hexadecimal(text.prefix(8), digits: 8...8), value > 0,
             TimelineID(UInt32(truncatingIfNeeded: value)).historyFileName == text
@@ -32,7 +39,18 @@ package enum ArchiveFileName: Hashable, Sendable, LosslessStringConvertible {
     /// The segment that the file holds, in whatever form.
     package var segment: SegmentName? {
         switch self {
-        case .segment(let name), .partialSegment(let name), .compressedSegment(let name): name
+        case .segment(let name), .partialSegment(let name): name
+        case .compressedSegment(let name, _), .compressedPartialSegment(let name, _): name
+        case .history, .backupHistory: nil
+        }
+    }
+
+    /// In what form it does.
+    package var form: SegmentForm? {
+        switch self {
+        case .segment: .plain
+        case .partialSegment: .partial
+        case .compressedSegment(_, let form), .compressedPartialSegment(_, let form): form
         case .history, .backupHistory: nil
         }
     }
@@ -41,7 +59,8 @@ package enum ArchiveFileName: Hashable, Sendable, LosslessStringConvertible {
         switch self {
         case .segment(let name): name.description
         case .partialSegment(let name): "\(name).partial"
-        case .compressedSegment(let name): "\(name).zst"
+        case .compressedSegment(let name, let form), .compressedPartialSegment(let name, let form):
+            "\(name)\(form.suffix)"
         case .history(let timeline): timeline.historyFileName
         case .backupHistory(let name, let offset): "\(name).\(hexadecimal(UInt64(offset), width: 8)).backup"
         }

@@ -52,8 +52,12 @@ struct ArchiveGlance {
         init?(_ name: Slice<UnsafeRawBufferPointer>) {
             switch name.count {
             case 24: self = .complete
+            case 27 where name.dropFirst(24).elementsEqual(".gz".utf8): self = .complete
             case 28 where name.dropFirst(24).elementsEqual(".zst".utf8): self = .complete
+            case 28 where name.dropFirst(24).elementsEqual(".lz4".utf8): self = .complete
             case 32 where name.dropFirst(24).elementsEqual(".partial".utf8): self = .partial
+            case 35 where name.dropFirst(24).elementsEqual(".gz.partial".utf8): self = .partial
+            case 36 where name.dropFirst(24).elementsEqual(".lz4.partial".utf8): self = .partial
             case 16 where name.dropFirst(8).elementsEqual(".history".utf8):
                 self = .history
                 return

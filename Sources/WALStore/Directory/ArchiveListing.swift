@@ -2,14 +2,14 @@ package import WALFormat
 
 /// What a WAL archive's directory holds, sorted by what the names say.
 package struct ArchiveListing: Sendable {
-    /// By timeline and address; a segment in two forms once, in the better one (plain, zstd, partial).
+    /// By timeline and address; a segment in several forms once, in the best one (`SegmentForm`).
     package let segments: [StoredSegment]
     package let histories: [TimelineID]
     /// `SEGMENT.OFFSET.backup` files.
     package let backupHistories: [String]
     /// Names that are nothing known here, such as segments set aside or temporary files.
     package let foreign: [String]
-    /// The length of all files together, of both forms where there are two.
+    /// The length of all files together, of all forms where there are several.
     package let totalBytes: UInt64
 
     package init(_ entries: [(name: String, bytes: UInt64)]) {
@@ -20,20 +20,16 @@ package struct ArchiveListing: Sendable {
         var total: UInt64 = 0
         for (name, bytes) in entries {
             total &+= bytes
-            switch ArchiveFileName(name) {
-            case .segment(let segment):
-                best[segment] = StoredSegment(name: segment, form: .plain, bytes: bytes)
-            case .compressedSegment(let segment):
-                if best[segment]?.form != .plain {
-                    best[segment] = StoredSegment(name: segment, form: .zstd, bytes: bytes)
-                }
-            case .partialSegment(let segment):
-                if best[segment] == nil {
-                    best[segment] = StoredSegment(name: segment, form: .partial, bytes: bytes)
-                }
+            let file = ArchiveFileName(name)
+            if let segment = file?.segment, let form = file?.form {
+                if let known = best[segment], !form.isBetter(than: known.form) { continue }
+                best[segment] = StoredSegment(name: segment, form: form, bytes: bytes)
+                continue
+            }
+            switch file {
             case .history(let timeline): histories.append(timeline)
             case .backupHistory: backupHistories.append(name)
-            case nil: foreign.append(name)
+            default: foreign.append(name)
             }
         }
         self.segments = best.values.sorted { $0.name.sortKey < $1.name.sortKey }
@@ -57,4 +53,11 @@ package struct ArchiveListing: Sendable {
 extension SegmentName {
     /// Orders names of one segment size as their addresses, timeline first.
     fileprivate var sortKey: (UInt32, UInt32, UInt32) { (timeline.rawValue, logID, segmentInLog) }
+}
+
+extension SegmentForm {
+    fileprivate func isBetter(than other: SegmentForm) -> Bool {
+        let forms = SegmentForm.allCases
+        return (forms.firstIndex(of: self) ?? forms.endIndex) < (forms.firstIndex(of: other) ?? forms.endIndex)
+    }
 }

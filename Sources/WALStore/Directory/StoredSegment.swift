@@ -2,24 +2,7 @@ package import WALFormat
 
 /// A segment as a file of the archive.
 package struct StoredSegment: Hashable, Sendable {
-    package enum Form: Hashable, Sendable, CaseIterable {
-        /// Complete, byte for byte as upstream wrote it.
-        case plain
-        /// Complete, as zstd frames.
-        case zstd
-        /// Being received, or the last of a timeline that was left: valid up to some record only.
-        case partial
-
-        package var suffix: String {
-            switch self {
-            case .plain: ""
-            case .zstd: ".zst"
-            case .partial: ".partial"
-            }
-        }
-
-        package var isComplete: Bool { self != .partial }
-    }
+    package typealias Form = SegmentForm
 
     package let name: SegmentName
     package let form: Form

@@ -35,10 +35,14 @@ package struct WALDirectory: Sendable {
     }
 
     /// The file that holds a segment now: complete if there is one, else partial; nil when there is none.
-    package func locate(_ name: SegmentName) throws -> StoredSegment? {
-        // A second look finds what was completed, and so renamed, during the first.
-        for _ in 0..<2 {
-            for form in StoredSegment.Form.allCases {
+    ///
+    /// One call to the system for each form that is not there. With `completeOnly` a partial file counts as absent.
+    package func locate(_ name: SegmentName, completeOnly: Bool = false) throws -> StoredSegment? {
+        // The forms are asked for in the order in which files change from one into another, but that a partial segment
+        // becomes a complete one: that is found by asking for the complete forms once more.
+        let complete = StoredSegment.Form.complete
+        for forms in completeOnly ? [complete] : [complete, StoredSegment.Form.partials, complete] {
+            for form in forms {
                 guard let bytes = try fileBytes("\(name)\(form.suffix)") else { continue }
                 return StoredSegment(name: name, form: form, bytes: bytes)
             }
@@ -52,7 +56,7 @@ package struct WALDirectory: Sendable {
     package func open(_ name: SegmentName, completeOnly: Bool = false) throws -> SegmentReader? {
         // Each round but the first means that the file was renamed or removed since it was located.
         for _ in 0..<8 {
-            guard let stored = try locate(name), stored.form.isComplete || !completeOnly else { return nil }
+            guard let stored = try locate(name, completeOnly: completeOnly) else { return nil }
             do {
                 return try reader(of: stored)
             } catch let error as SystemError where error.isNotFound {
@@ -65,7 +69,7 @@ package struct WALDirectory: Sendable {
     /// A reader of this very file.
     package func reader(of segment: StoredSegment) throws -> SegmentReader {
         guard let start = segment.name.start(size: segmentSize) else { throw StoreError.notFound(segment.name) }
-        return try SegmentReader(segment, path: path(of: segment), start: start)
+        return try SegmentReader(segment, path: path(of: segment), start: start, limit: segmentSize.bytes)
     }
 
     /// A segment's content, decompressed: all of a complete one, what is there of a partial one.
@@ -95,8 +99,8 @@ package struct WALDirectory: Sendable {
     @discardableResult
     package func remove(_ name: SegmentName) throws -> UInt64 {
         var freed: UInt64 = 0
-        // The compressed form goes last: while anything is left of the segment, it is whole.
-        for form in [StoredSegment.Form.plain, .zstd] {
+        // The compressed forms go last: while anything is left of the segment, it is whole.
+        for form in StoredSegment.Form.complete {
             let fileName = "\(name)\(form.suffix)"
             guard let bytes = try fileBytes(fileName) else { continue }
             try DurableFile.remove(FilePath.join(path, fileName))

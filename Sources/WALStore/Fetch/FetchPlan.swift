@@ -25,7 +25,7 @@ package enum FetchPlan: Hashable, Sendable {
         switch ArchiveFileName(request.name) {
         case nil, .compressedSegment:
             self = .badName
-        case .partialSegment:
+        case .partialSegment, .compressedPartialSegment:
             self = .refused("partial segments are never served under that name")
         case .backupHistory:
             self = .backupHistory

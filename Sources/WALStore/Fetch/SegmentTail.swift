@@ -36,9 +36,9 @@ struct SegmentTail {
         let name = SegmentName(timeline: timeline, containing: last, size: size)
         guard let stored = try directory.locate(name) else { return nil }
         let mustBeRead = guardsTablespaces && first.remainingBytes <= Self.pathRecordLimitBytes
-        if stored.form == .zstd, !mustBeRead { return nil }
+        if stored.form.isCompressed, !mustBeRead { return nil }
         var tail = try scan(name, tailBytes: 64 << 10, before: segment)
-        if case .noRecordBegins = tail, stored.form != .zstd {
+        if case .noRecordBegins = tail, !stored.form.isCompressed {
             // Most records are small; the second attempt finds all but the very large ones.
             tail = try scan(name, tailBytes: 4 << 20, before: segment)
         }

@@ -1,34 +1,42 @@
-import CZstd
 import Platform
+import WALFormat
 
-/// A zstd file read as a stream: any number of frames, each checked by its checksum where it has one.
+/// A compressed segment's file read as a stream.
+///
+/// It holds a fixed amount of memory, whatever the file says of itself, and gives no more than a segment's bytes.
 final class Decompression {
     private let path: String
-    private let stream: OpaquePointer
+    private let decoder: any SegmentDecoder
+    /// Its end, or what cannot be decompressed, ends the content: it was never written further.
+    private let isPartial: Bool
+    /// How many bytes may still come.
+    private var room: UInt64
     private let inputSpace: UnsafeMutableRawBufferPointer
-    private var input: ZSTD_inBuffer
+    private var input: Slice<UnsafeRawBufferPointer>
     /// Bytes taken out before they were asked for.
     private var ahead: [UInt8] = []
     /// Nothing of a frame is outstanding.
     private var betweenFrames = true
     private var ended = false
-    /// The last call filled its output, so that the stream may hold more without new input.
+    /// The last call filled its output, so that the decoder may hold more without new input.
     private var mayHoldOutput = false
 
-    init(path: String) throws {
-        guard let stream = ZSTD_createDStream() else {
-            throw StoreError.badCompression(path: path, reason: "no memory")
+    /// Nil for a form that is not compressed.
+    init?(_ form: StoredSegment.Form, path: String, limit: UInt64) throws {
+        do throws(CodecFault) {
+            guard let decoder = try form.decoder() else { return nil }
+            self.decoder = decoder
+        } catch {
+            throw StoreError.badCompression(path: path, reason: error.reason)
         }
         self.path = path
-        self.stream = stream
-        self.inputSpace = .allocate(byteCount: ZSTD_DStreamInSize(), alignment: 16)
-        self.input = ZSTD_inBuffer(src: UnsafeRawPointer(inputSpace.baseAddress), size: 0, pos: 0)
+        isPartial = !form.isComplete
+        room = limit
+        inputSpace = .allocate(byteCount: 128 << 10, alignment: 16)
+        input = UnsafeRawBufferPointer(inputSpace)[..<0]
     }
 
-    deinit {
-        ZSTD_freeDStream(stream)
-        inputSpace.deallocate()
-    }
+    deinit { inputSpace.deallocate() }
 
     /// The first bytes, which `read` gives again; only before any `read`.
     func peek(_ count: Int, from file: borrowing Descriptor) throws -> [UInt8] {
@@ -39,34 +47,50 @@ final class Decompression {
     }
 
     /// Fills the buffer; fewer bytes only at the end.
+    ///
+    /// The last byte of a whole segment is given only when the checksum behind it is right.
     func read(into buffer: UnsafeMutableRawBufferPointer, from file: borrowing Descriptor) throws -> Int {
-        let early = min(ahead.count, buffer.count)
-        buffer.copyBytes(from: ahead.prefix(early))
-        ahead.removeFirst(early)
-        var output = ZSTD_outBuffer(dst: buffer.baseAddress, size: buffer.count, pos: early)
-        while output.pos < output.size, !ended {
-            if input.pos == input.size, !mayHoldOutput {
-                let count = try file.read(into: inputSpace)
-                if count == 0 {
-                    guard betweenFrames else {
-                        throw StoreError.badCompression(path: path, reason: "it ends too early")
-                    }
-                    ended = true
-                    break
-                }
-                input.size = count
-                input.pos = 0
-            }
-            let outstanding = ZSTD_decompressStream(stream, &output, &input)
-            guard ZSTD_isError(outstanding) == 0 else {
-                throw StoreError.badCompression(
-                    path: path,
-                    reason: String(cString: ZSTD_getErrorName(outstanding))
-                )
-            }
-            betweenFrames = outstanding == 0
-            mayHoldOutput = outstanding != 0 && output.pos == output.size
+        var filled = min(ahead.count, buffer.count)
+        buffer.copyBytes(from: ahead.prefix(filled))
+        ahead.removeFirst(filled)
+        while filled < buffer.count, room > 0, !ended {
+            filled += try decode(into: UnsafeMutableRawBufferPointer(rebasing: buffer[filled...]), from: file)
         }
-        return output.pos
+        if room == 0, !ended {
+            try withUnsafeTemporaryAllocation(byteCount: 64, alignment: 16) { space in
+                while !ended { _ = try decode(into: space, from: file) }
+            }
+        }
+        return filled
     }
+
+    private func decode(
+        into output: UnsafeMutableRawBufferPointer,
+        from file: borrowing Descriptor
+    ) throws -> Int {
+        if input.isEmpty, !mayHoldOutput {
+            let count = try file.read(into: inputSpace)
+            if count == 0 {
+                guard betweenFrames || isPartial else { throw bad("it ends too early") }
+                ended = true
+                return 0
+            }
+            input = UnsafeRawBufferPointer(inputSpace)[..<count]
+        }
+        let step = decoder.decode(UnsafeRawBufferPointer(rebasing: input), into: output)
+        guard UInt64(step.produced) <= room else { throw bad("it holds more than a segment") }
+        room -= UInt64(step.produced)
+        input = input.dropFirst(step.consumed)
+        betweenFrames = step.isBetweenFrames
+        let isFilled = step.produced == output.count
+        let isStuck = step.consumed == 0 && step.produced == 0 && !input.isEmpty
+        if let fault = step.fault ?? (isStuck ? "it makes no sense" : nil) {
+            guard isPartial else { throw bad(fault) }
+            ended = true
+        }
+        mayHoldOutput = !betweenFrames && isFilled
+        return step.produced
+    }
+
+    private func bad(_ reason: String) -> StoreError { .badCompression(path: path, reason: reason) }
 }

@@ -19,15 +19,15 @@ package final class SegmentReader {
     /// The length of a long page header (XLogLongPageHeaderData, xlog_internal.h).
     package static let headerBytes = 40
 
-    /// Opens a stored segment.
+    /// Opens a stored segment; a compressed one that holds more than `limit` bytes is damaged.
     /// - Throws: `SystemError`, ENOENT when the file has got another name meanwhile; `StoreError.badCompression`.
-    package init(_ stored: StoredSegment, path: String, start: LSN) throws {
+    package init(_ stored: StoredSegment, path: String, start: LSN, limit: UInt64 = 1 << 30) throws {
         self.stored = stored
         self.path = path
         self.start = start
         self.position = start
         self.file = try Descriptor.open(path, O_RDONLY | O_NOFOLLOW)
-        self.decompression = stored.form == .zstd ? try Decompression(path: path) : nil
+        self.decompression = try Decompression(stored.form, path: path, limit: limit)
         self.header = try readHeader()
     }
 

@@ -9,8 +9,8 @@ struct WALArchiveListCommand: ContainerCommand {
         abstract: "List the segments of the WAL archive, with their sizes and the total.",
         discussion: """
             In the order of WAL. START is the segment's first position, FORM says whether it is complete, compressed \
-            (.zst), or partial: being received. Then follow the timelines' history files, what does not belong \
-            there, and the total.
+            (.zst, .gz, .lz4), or partial: being received. Then follow the timelines' history files, what does \
+            not belong there, and the total.
 
             EXAMPLES
               pgarchive wal_archive list | tail
@@ -64,11 +64,8 @@ struct WALListing: Encodable {
     }
 
     private static func word(_ form: StoredSegment.Form) -> String {
-        switch form {
-        case .plain: "complete"
-        case .partial: "partial"
-        default: "compressed"
-        }
+        if !form.isComplete { return "partial" }
+        return form.isCompressed ? "compressed" : "complete"
     }
 
     func text(_ palette: Palette) -> String {

@@ -19,7 +19,9 @@ import WALFormat
             #expect(size.start(of: size.number(of: position)) == size.segmentStart(of: position))
             #expect(size.offset(of: position) < size.bytes)
             for file: ArchiveFileName in [
-                .segment(name), .partialSegment(name), .compressedSegment(name), .history(timeline),
+                .segment(name), .partialSegment(name), .compressedSegment(name, .zstd), .compressedSegment(name, .gzip),
+                .compressedSegment(name, .lz4), .compressedPartialSegment(name, .gzipPartial),
+                .compressedPartialSegment(name, .lz4Partial), .history(timeline),
                 .backupHistory(name, offset: UInt32(truncatingIfNeeded: position.rawValue)),
             ] {
                 #expect(ArchiveFileName(file.description) == file)
@@ -54,7 +56,7 @@ import WALFormat
         "", "0", "00000001000000000000000", "0000000100000000000000011", "00000001000000000000000g",
         "00000001000000000000000a", "000000000000000000000001", "../000000010000000000000001",
         "000000010000000000000001.PARTIAL", "000000010000000000000001.partial.partial", "00000001000000000000000 ",
-        "000000010000000000000001.zst.partial", "000000010000000000000001.gz", "00000001.History", "0000000a.history",
+        "000000010000000000000001.zst.partial", "000000010000000000000001.bz2", "00000001.History", "0000000a.history",
         "00000000.history", "1.history", "000000010000000000000001.0000002.backup",
         "000000010000000000000001/00000028.backup",
         "000000010000000000000001.0000002a.backup", "000000010000000000000001\0", "00000001000000000000000１",
