@@ -82,7 +82,11 @@ let package = Package(
             resources: [.copy("Fixtures")],
             swiftSettings: settings
         ),
-        .testTarget(name: "ArchiveModelTests", dependencies: ["ArchiveModel", "WALFormat"], swiftSettings: settings),
+        .testTarget(
+            name: "ArchiveModelTests",
+            dependencies: ["ArchiveModel", "WALFormat", "ArchiveTesting"],
+            swiftSettings: settings
+        ),
         .testTarget(name: "PlatformTests", dependencies: ["Platform", "ArchiveTesting"], swiftSettings: settings),
         .testTarget(
             name: "WALStoreTests",

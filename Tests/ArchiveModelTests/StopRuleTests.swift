@@ -80,7 +80,7 @@ struct StopRuleTests {
         #expect(between.stop == LSN(1200))
         #expect(between.tablespace?.path == "/elsewhere")
         // A position means what it says.
-        #expect(Self.run(.lsn(LSN(1300)), [drop, nil, nil, nil]).stop == LSN(1300))
+        #expect(Self.run(.lsn(LSN(1300), inclusive: false), [drop, nil, nil, nil]).stop == LSN(1300))
     }
 
     @Test("a clock that steps back is noticed, and the first later record still ends it")
@@ -93,13 +93,77 @@ struct StopRuleTests {
         #expect(rule.clockSteppedBack)
     }
 
-    @Test("a position stops after the last record that ends at or before it")
+    @Test("a position takes the first record that begins at it or later; exclusive ends before it")
     func position() {
         let events = [WALEvent?](repeating: nil, count: 5)
-        #expect(Self.run(.lsn(LSN(1200)), events).stop == LSN(1200))
-        #expect(Self.run(.lsn(LSN(1250)), events).stop == LSN(1200))
-        #expect(Self.run(.lsn(LSN(1299)), events).stop == LSN(1200))
-        #expect(!Self.run(.lsn(LSN(9999)), events).isSettled)
+        for (position, inclusive, exclusive) in [(1200, 1300, 1200), (1201, 1400, 1300), (1299, 1400, 1300)]
+            as [(UInt64, UInt64, UInt64)]
+        {
+            #expect(Self.run(.lsn(LSN(position)), events).stop == LSN(inclusive))
+            #expect(Self.run(.lsn(LSN(position), inclusive: false), events).stop == LSN(exclusive))
+        }
+        // Nothing begins at it or later yet: all that there is.
+        #expect(!Self.run(.lsn(LSN(1500)), events).isSettled)
+        #expect(Self.run(.lsn(LSN(1500)), events).stop == LSN(1500))
+    }
+
+    @Test("exclusive, a time leaves out what committed at it")
+    func exclusiveTime() {
+        let events: [WALEvent?] = [
+            .commit(Self.end(5, 1)), .commit(Self.end(7, 2)), .commit(Self.end(7, 3)), .abort(Self.end(8, 4)),
+        ]
+        let rule = Self.run(.time(PostgresTime(rawValue: 7), inclusive: false), events)
+        #expect(rule.stop == LSN(1100))
+        #expect(rule.firstLeftOut?.transactionID == 2)
+        #expect(Self.run(.time(PostgresTime(rawValue: 7)), events).stop == LSN(1300))
+    }
+
+    @Test("a transaction is met by the record that ends it, in whatever order they end")
+    func transaction() {
+        var parent = Self.end(8, 12)
+        parent.subtransactions = [13, 14]
+        let events: [WALEvent?] = [
+            nil, .commit(Self.end(5, 11)), .abort(Self.end(6, 10)), nil, .commit(parent), .commit(Self.end(9, 9)),
+        ]
+        #expect(Self.run(.transaction(11), events).stop == LSN(1200))
+        #expect(Self.run(.transaction(11, inclusive: false), events).stop == LSN(1100))
+        let aborted = Self.run(.transaction(10), events)
+        #expect(aborted.stop == LSN(1300) && aborted.isAborted)
+        #expect(aborted.lastCommit?.transactionID == 11)
+        #expect(aborted.firstLeftOut?.transactionID == 12)
+        let part = Self.run(.transaction(13), events)
+        #expect(!part.isSettled)
+        #expect(part.sightings.parent == 12)
+        let never = Self.run(.transaction(20), events)
+        #expect(never.sightings.below?.transactionID == 12 && never.sightings.above == nil)
+        // Ids go round in a circle.
+        let around = Self.run(.transaction(5), [.commit(Self.end(1, UInt32.max)), .commit(Self.end(2, 6))])
+        #expect(around.sightings.below?.transactionID == UInt32.max && around.sightings.above?.transactionID == 6)
+    }
+
+    @Test("a restore point is the first of its name, and included")
+    func restorePoint() {
+        func point(_ name: String) -> WALEvent { .restorePoint(name: name, time: PostgresTime(rawValue: 1)) }
+        let events: [WALEvent?] = [nil, point("a"), point("b"), nil, point("b")]
+        #expect(Self.run(.restorePoint("b"), events).stop == LSN(1300))
+        let none = Self.run(.restorePoint("c"), events)
+        #expect(!none.isSettled)
+        #expect(none.sightings.restorePoints.map(\.name) == ["a", "b"])
+        #expect(none.sightings.restorePoints.last?.end == LSN(1500))
+    }
+
+    @Test("before an event is before its record, and before the work on files that belongs to it")
+    func beforeEvents() {
+        let drop = WALEvent.databaseDrop(database: 7, tablespaces: [1663])
+        let events: [WALEvent?] = [.commit(Self.end(5, 1)), nil, drop, nil, .commit(Self.end(8, 2))]
+        // The drop itself, or the commit that makes it known.
+        #expect(Self.run(.before(LSN(1200)), events).stop == LSN(1100))
+        #expect(Self.run(.before(LSN(1400)), events).stop == LSN(1100))
+        #expect(Self.run(.before(LSN(1100)), events).stop == LSN(1100))
+        let table: [WALEvent?] = [.commit(Self.end(5, 1)), nil, .commit(Self.end(8, 2))]
+        let rule = Self.run(.before(LSN(1200)), table)
+        #expect(rule.stop == LSN(1200))
+        #expect(rule.firstLeftOut?.transactionID == 2)
     }
 
     @Test("nothing that comes after the end is looked at")

@@ -2,7 +2,8 @@ import ArchiveTesting
 import Foundation
 import Testing
 
-/// Fifty moments and positions in the work of many sessions: a clone of each shows exactly the rows it must.
+/// Random moments, positions and transactions in the work of many sessions: a clone of each shows exactly the rows that
+/// it must, and what cannot be reached is refused before anything is made.
 @Suite(
     "Targets are exact",
     .enabled(if: TestEnvironment.hasPostgres, TestEnvironment.noPostgres),
@@ -10,9 +11,14 @@ import Testing
 )
 struct OracleTargetScenarios {
     @Test(arguments: TestFilesystem.Kind.btrfsOrElsePlain)
-    func fiftyTargets(_ kind: TestFilesystem.Kind) throws {
+    func randomTargets(_ kind: TestFilesystem.Kind) throws {
+        let seed = TestEnvironment.targetSeed
+        let count = TestEnvironment.targetCount
         try TestArchive.with(TestArchive.Options(kind)) { archive in
             let oracle = try Oracle(archive.upstream)
+            try archive.replayEverything()
+            try oracle.writeRow("before all snapshots")
+            let early = try archive.upstream.sql("select pg_current_xact_id()")
             try archive.replayEverything()
             let first = try archive.takeSnapshot()
             // Two more snapshots while sessions write, so that plans have something to choose from.
@@ -23,17 +29,23 @@ struct OracleTargetScenarios {
                 _ = try archive.takeSnapshot()
             }
             try writing.wait()
-            try archive.switchAndReceive()
             let truth = try oracle.truth()
-            let targets = truth.targets(50, from: first.consistent, to: .max)
-            #expect(targets.count == 50)
+            try archive.switchAndReceive()
+            let targets = truth.targets(count, from: first.consistent, to: .max, seed: seed)
+            #expect(targets.count == count)
             for (index, target) in targets.enumerated() {
                 let name = "t\(index)"
                 try archive.pgarchive.succeed(["clone", "create", name] + target.arguments + ["--start"])
                 let shown = try archive.query(name, Oracle.digestQuery)
-                #expect(shown == truth.digest(before: target.bound), "\(target)")
+                #expect(shown == truth.digest(before: target.bound), "\(target), PGARCHIVE_TARGETS_SEED=\(seed)")
                 try archive.discard(name)
             }
+            let unreachable = UnreachableTargets(truth.log, first: first.consistent, earlyTransaction: early)
+            for target in unreachable.targets(count, seed: seed) {
+                let refused = try archive.pgarchive.run(["clone", "create", "no"] + target + ["--start"])
+                #expect(refused.status == 4, "\(target), PGARCHIVE_TARGETS_SEED=\(seed): \(refused)")
+            }
+            #expect(try FileManager.default.contentsOfDirectory(atPath: "\(archive.path)/clones").isEmpty)
             try archive.finish()
         }
     }

@@ -34,6 +34,7 @@ package struct CloneCreate: Sendable {
             state: .creating,
             port: 0,
             requested: requested,
+            targetTime: plan.targetTime,
             redo: plan.redo,
             path: plan.path,
             stop: plan.stop,

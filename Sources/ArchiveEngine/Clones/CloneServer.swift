@@ -165,13 +165,15 @@ package struct CloneServer: Sendable {
             switch stage {
             case .recovering:
                 progress.step("recovering to \(record.stop)")
-                started.timeline = try finish(recovery.run())
+                started.timeline = try finish(logged(recovery))
                 started.replayedBytes = record.stop.bytes(since: record.redo)
                 started.stop = record.stop
             case .unchecked:
                 progress.step("starting, and checking where its recovery ended")
                 try waitUntilReady(server, interruption)
-                started.timeline = try finish(recovery.checkSwitchPoint())
+                let timeline = try finish(recovery.checkSwitchPoint())
+                RecoveryLog(path: paths.recoveryLog, record: record).ended(timeline: timeline, seconds: nil)
+                started.timeline = timeline
             case .ready:
                 progress.step("starting")
                 try waitUntilReady(server, interruption)
@@ -210,6 +212,23 @@ package struct CloneServer: Sendable {
         finished.state = .recovered
         try CloneCatalog(container).save(finished)
         return timeline
+    }
+
+    /// Recovers, and leaves a note of it.
+    private func logged(_ recovery: TargetRecovery) throws -> TimelineID {
+        let log = RecoveryLog(path: paths.recoveryLog, record: record)
+        let begin = SystemClock.monotonicSeconds()
+        log.begins()
+        do {
+            let timeline = try recovery.run()
+            let seconds = SystemClock.monotonicSeconds() - begin
+            log.ended(timeline: timeline, seconds: seconds)
+            ReplayRateFile(container).learn(bytes: record.stop.bytes(since: record.redo), seconds: seconds)
+            return timeline
+        } catch {
+            log.failed(error)
+            throw error
+        }
     }
 
     private func waitUntilReady(_ server: RunningServer, _ interruption: Interruption?) throws {

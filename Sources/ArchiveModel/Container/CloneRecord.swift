@@ -25,6 +25,8 @@ package struct CloneRecord: Codable, Hashable, Sendable {
     package var port: Int
     /// What the user asked for, in their words.
     package var requested: String
+    /// The instant that they meant, where it was one.
+    package var targetTime: PostgresTime?
     /// Where recovery begins, for retention.
     package var redo: LSN
     /// The timelines to follow, oldest first; the last one is the target's.
@@ -43,6 +45,7 @@ package struct CloneRecord: Codable, Hashable, Sendable {
         state: State,
         port: Int,
         requested: String,
+        targetTime: PostgresTime? = nil,
         redo: LSN,
         path: TimelinePath,
         stop: LSN,
@@ -56,6 +59,7 @@ package struct CloneRecord: Codable, Hashable, Sendable {
         self.state = state
         self.port = port
         self.requested = requested
+        self.targetTime = targetTime
         self.redo = redo
         self.path = path
         self.stop = stop

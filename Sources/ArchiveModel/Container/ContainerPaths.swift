@@ -48,6 +48,8 @@ package struct ContainerPaths: Hashable, Sendable {
     package var controlSocket: String { "\(run)/control.sock" }
     package var standbyHold: String { "\(run)/standby.hold" }
     package var lastVerification: String { "\(run)/verify.json" }
+    /// How quickly recoveries went.
+    package var replayRate: String { "\(run)/replay.json" }
     package var snapshotSpace: String { "\(run)/space.json" }
 
     /// The directory of the standby's and the clones' Unix sockets.
@@ -90,6 +92,8 @@ package struct ClonePaths: Hashable, Sendable {
     package var root: String { "\(directory)/root" }
     package var tree: ServerTree { ServerTree(root: root) }
     package var log: String { "\(directory)/log" }
+    /// What each recovery was asked for, and where it stopped.
+    package var recoveryLog: String { "\(log)/recovery.log" }
     /// What users edit; never overwritten.
     package var configuration: String { "\(directory)/postgresql.conf" }
     package var hostBasedAuthentication: String { "\(directory)/pg_hba.conf" }

@@ -60,6 +60,16 @@ package struct TimelinePath: Hashable, Codable, Sendable, LosslessStringConverti
         legs.contains { $0.timeline == timeline }
     }
 
+    /// The path up to the timeline that holds the WAL before `position`.
+    package func truncated(at position: LSN) -> TimelinePath {
+        let last = legs.firstIndex { leg in leg.end.map { position <= $0 } ?? true } ?? legs.endIndex - 1
+        let kept = legs[...last]
+        return TimelinePath(
+            ancestors: kept.dropLast().compactMap { leg in leg.end.map { (leg.timeline, $0) } },
+            timeline: kept.last?.timeline ?? target
+        )
+    }
+
     package var description: String {
         legs.map { leg in leg.end.map { "\(leg.timeline)@\($0)" } ?? "\(leg.timeline)" }.joined(separator: ",")
     }

@@ -44,6 +44,14 @@ package enum TestEnvironment {
     package static let idleSeconds =
         ProcessInfo.processInfo.environment["PGARCHIVE_TEST_IDLE"].flatMap(Double.init) ?? 60
 
+    /// How many random targets are recovered to, and how many unreachable ones are tried.
+    package static let targetCount =
+        ProcessInfo.processInfo.environment["PGARCHIVE_TARGETS"].flatMap { Int($0) } ?? 50
+    /// Another one at each run; given, to repeat one.
+    package static let targetSeed =
+        ProcessInfo.processInfo.environment["PGARCHIVE_TARGETS_SEED"].flatMap { UInt64($0) }
+        ?? UInt64.random(in: 1...999_999)
+
     // Reasons for skipping, in the words of the closing line of the test run.
     package static let noPostgres: Comment = "needs PostgreSQL 15 to 18 and a user other than root to run it"
     package static let noMount: Comment = "needs root, loop devices, btrfs-progs and xfsprogs"

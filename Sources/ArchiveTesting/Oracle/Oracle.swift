@@ -97,29 +97,44 @@ package struct OracleTruth: Sendable {
         return "\(ids.count) \(ids.reduce(0, +)) \(ids.reduce(0) { $0 + $1 * $1 })"
     }
 
-    /// Targets spread over the transactions between two positions: times on, between and just before commits,
-    /// positions at record starts and in the middle of records.
-    package func targets(_ count: Int, from begin: UInt64, to end: UInt64) -> [Oracle.Target] {
+    /// Random targets among the transactions between two positions: times on, just before and just after commits and
+    /// aborts, positions at and inside of their records, and the transactions, inclusive and exclusive.
+    package func targets(_ count: Int, from begin: UInt64, to end: UInt64, seed: UInt64) -> [Oracle.Target] {
         let candidates = log.entries.filter { $0.start >= begin && $0.start < end && $0.unixMicroseconds != nil }
-        guard candidates.count > count else { return [] }
+        guard candidates.count > 10 else { return [] }
+        var random = SeededGenerator(seed: seed)
         return (0..<count).compactMap { index in
-            let entry = candidates[(index * 2 + 1) * candidates.count / (count * 2)]
+            let entry = candidates[Int.random(in: 0..<candidates.count, using: &random)]
             guard let time = entry.unixMicroseconds else { return nil }
-            switch index % 5 {
+            switch index % 9 {
             case 0: return timeTarget(time, beginning: begin)
             case 1: return timeTarget(time - 1, beginning: begin)
             case 2: return timeTarget(time + 1, beginning: begin)
-            case 3: return Oracle.Target(arguments: ["--lsn", TransactionLog.text(entry.start)], bound: entry.start)
+            case 3: return timeTarget(time, beginning: begin, inclusive: false)
+            case 4: return position(entry.start, ["--exclusive"], bound: entry.start)
+            case 5: return position(entry.start + 8, ["--exclusive"], bound: entry.start + 1)
+            case 6: return position(entry.start, [], bound: entry.start + 1)
+            case 7: return Oracle.Target(arguments: ["--xid", "\(entry.transactionID)"], bound: entry.start + 1)
             default:
-                return Oracle.Target(arguments: ["--lsn", TransactionLog.text(entry.start + 8)], bound: entry.start)
+                return Oracle.Target(arguments: ["--xid", "\(entry.transactionID)", "--exclusive"], bound: entry.start)
             }
         }
     }
 
-    package func timeTarget(_ unixMicroseconds: Int64, beginning: UInt64 = 0) -> Oracle.Target {
-        Oracle.Target(
-            arguments: ["--at", Self.timeText(unixMicroseconds)],
-            bound: log.bound(ofTime: unixMicroseconds, beginning: beginning)
+    private func position(_ lsn: UInt64, _ more: [String], bound: UInt64) -> Oracle.Target {
+        Oracle.Target(arguments: ["--lsn", TransactionLog.text(lsn)] + more, bound: bound)
+    }
+
+    package func timeTarget(
+        _ unixMicroseconds: Int64,
+        beginning: UInt64 = 0,
+        inclusive: Bool = true
+    ) -> Oracle.Target {
+        // Exclusive is up to the last microsecond before.
+        let last = inclusive ? unixMicroseconds : unixMicroseconds - 1
+        return Oracle.Target(
+            arguments: ["--at", Self.timeText(unixMicroseconds)] + (inclusive ? [] : ["--exclusive"]),
+            bound: log.bound(ofTime: last, beginning: beginning)
         )
     }
 

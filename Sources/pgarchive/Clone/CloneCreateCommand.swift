@@ -6,26 +6,33 @@ import WALFormat
 struct CloneCreateCommand: ContainerCommand {
     static let configuration = CommandConfiguration(
         commandName: "create",
-        abstract: "Make a clone of a snapshot, of a time, of a WAL position, or of the latest state.",
+        abstract: "Make a clone of a snapshot, or of any moment that the archive can reach.",
         usage: """
-            pgarchive clone create <name> --at TIME | --lsn LSN | --latest [<options>]
+            pgarchive clone create <name> --at TIME | --lsn LSN | --xid XID | --restore-point NAME |
+                                          --before EVENT | --before-drop TABLE | --latest [<options>]
             pgarchive clone create <snapshot> <name> [<target-time>] [<options>]
             """,
         discussion: """
-            Give a name and a target (--at, --lsn, --latest), and the best snapshot is picked. Or give a snapshot \
-            and a name: the clone is then at the snapshot's own moment, or at <target-time>, which must be later.
+            Give a name and a target, and the snapshot with the least to replay is picked. Or give a snapshot and a \
+            name: the clone is then at the snapshot's own moment, or at <target-time>, which must be later.
 
             TIME is whatever 'date --date' understands; without a zone it is in this host's, or TZ. The clone holds \
-            all that committed up to and including that instant. The target is looked up in the WAL first, and \
-            printed as an exact instant and position; one that cannot be reached is refused, with the nearest that \
-            can, before anything is made.
+            all that committed up to and including that instant; with --exclusive, up to it and without it. LSN, XID \
+            and NAME mean what PostgreSQL's recovery_target_lsn, _xid and _name mean. EVENT is the position that \
+            'wal_archive events' shows: the clone is in the state just before it, files that it removed included.
+
+            The target is looked up in the WAL first, and printed as an exact instant and position; one that cannot \
+            be reached is refused, with the nearest that can on both sides, before anything is made. --dry-run shows \
+            the plan: the last transaction in it, the first left out, and how long recovery will take.
 
             The clone gets a free port of the setting clone.ports. Without --start it is only made, so that you may \
             edit clones/NAME/postgresql.conf before 'clone start'.
 
             EXAMPLES
               pgarchive clone create look --at '10 minutes ago' --start
-              pgarchive clone create before-drop --at '2026-11-21 08:50' --dry-run
+              pgarchive clone create then --at '2026-11-21 08:50' --dry-run
+              pgarchive clone create before-drop --before-drop shop.public.orders --start
+              pgarchive clone create tried --xid 74921 --exclusive --start
               pgarchive clone create now --latest --start
               pgarchive clone create 20261121-082350 test
 
@@ -33,7 +40,7 @@ struct CloneCreateCommand: ContainerCommand {
               2  not a time
               4  the target cannot be reached
               5  interrupted: nothing is left
-              6  no such snapshot
+              6  no such snapshot, or no such drop
               7  the name is taken, or no port is free
               9  WAL on the way is damaged
 
@@ -78,11 +85,12 @@ struct CloneCreateCommand: ContainerCommand {
         if let hint = request.swapped(among: try SnapshotCatalog(container).all().map(\.name)) {
             throw ArchiveError(.notFound, "there is no snapshot '\(request.snapshot ?? "")'", hint: hint)
         }
-        let target = try request.resolvedTarget()
-        if case .time(let time) = target { render.remark("target time: \(HumanText.instant(time))") }
+        let index: TargetIndex? = nil
+        let target = try request.resolvedTarget(index)
+        if case .time(let time, _) = target { render.remark("target time: \(HumanText.instant(time))") }
         let plan = try global.withProgress { progress in
             progress.step("looking for the target in the WAL")
-            return try TargetResolver(container).resolve(
+            return try TargetResolver(container, index: index).resolve(
                 target,
                 snapshot: request.snapshot,
                 timeline: request.timeline
@@ -105,7 +113,7 @@ struct CloneCreateCommand: ContainerCommand {
             ? try CloneResult.started(
                 record,
                 in: container,
-                walIsChecked: true,
+                walIsChecked: plan.isWholeRead,
                 global: global,
                 interruption: interruption
             )
@@ -151,6 +159,14 @@ struct ClonePlanView: Encodable {
     let name: String
     let requested: String
     let plan: RestorePlan
+    let debtBytes: UInt64
+
+    init(name: String, requested: String, plan: RestorePlan) {
+        self.name = name
+        self.requested = requested
+        self.plan = plan
+        self.debtBytes = plan.debtBytes
+    }
 
     var summary: String {
         "recovers to \(plan.stop) on timeline \(plan.path.target)"
@@ -166,13 +182,17 @@ struct ClonePlanView: Encodable {
             ("replay from", "\(plan.redo)"),
             ("stop at", "\(plan.stop)"),
             ("WAL to replay", HumanText.bytes(plan.debtBytes)),
+            ("ready in about", HumanText.elapsed(seconds: plan.predictedSeconds)),
             ("timelines", "\(plan.path)"),
         ]
         if let time = plan.lastTransactionTime {
             let transaction = plan.lastTransactionID.map { " (transaction \($0))" } ?? ""
             lines.append(("last commit in it", HumanText.instant(time) + transaction))
         }
-        if let time = plan.firstLeftOut { lines.append(("first left out", HumanText.instant(time))) }
+        if let time = plan.firstLeftOut {
+            let transaction = plan.firstLeftOutTransactionID.map { " (transaction \($0))" } ?? ""
+            lines.append(("first left out", HumanText.instant(time) + transaction))
+        }
         let width = lines.map(\.0.count).max() ?? 0
         return lines.map { label, value in
             label + String(repeating: " ", count: width - label.count + 2) + value + "\n"

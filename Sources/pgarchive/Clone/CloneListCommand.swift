@@ -10,8 +10,8 @@ struct CloneListCommand: ContainerCommand {
         commandName: "list",
         abstract: "List clones.",
         discussion: """
-            TARGET is the time of the last commit in the clone, or the WAL position where its recovery ends; AGE is \
-            the time since it was made.
+            TARGET is what was asked for. REACHED is the time of the last commit in the clone, or the WAL position \
+            where its recovery ends. AGE is the time since it was made.
 
             EXAMPLES
               pgarchive clone list --status
@@ -48,7 +48,10 @@ struct CloneListCommand: ContainerCommand {
     static func table(_ rows: [CloneRow], withStatus: Bool, whenEmpty: String) -> TableText {
         let now = PostgresTime(unixMicroseconds: SystemClock.now())
         var table = TableText(
-            [("NAME", .left), ("PORT", .right), ("SNAPSHOT", .left), ("TARGET", .left), ("AGE", .right)]
+            [
+                ("NAME", .left), ("PORT", .right), ("SNAPSHOT", .left), ("TARGET", .left), ("REACHED", .left),
+                ("AGE", .right),
+            ]
                 + (withStatus ? [("STATUS", .left)] : []),
             whenEmpty: whenEmpty
         )
@@ -59,6 +62,7 @@ struct CloneListCommand: ContainerCommand {
                     .init("\(row.record.port)"),
                     .init(row.record.snapshot),
                     .init(row.target),
+                    .init(row.reached),
                     .init(HumanText.age(of: row.record.createdAt, now: now)),
                 ] + (withStatus ? [row.cell] : [])
             )
@@ -83,7 +87,9 @@ struct CloneRow: Encodable {
 
     var isRunning: Bool { processID != nil }
 
-    var target: String {
+    var target: String { record.targetTime.map(HumanText.instant) ?? record.requested }
+
+    var reached: String {
         record.lastTransactionTime.map(HumanText.instantSeconds) ?? "\(record.stop)"
     }
 

@@ -8,6 +8,8 @@ struct CloneTargetOptions: ParsableArguments {
     enum TargetType: String, CaseIterable, ExpressibleByArgument {
         case time
         case lsn
+        case xid
+        case name
         case immediate
         case latest
         case `default`
@@ -21,9 +23,27 @@ struct CloneTargetOptions: ParsableArguments {
 
     @Option(
         name: [.customLong("lsn"), .customLong("target-lsn")],
-        help: ArgumentHelp("With all WAL up to this position, such as 16/B374D848.", valueName: "lsn")
+        help: ArgumentHelp("With all WAL up to the record at this position, such as 16/B374D848.", valueName: "lsn")
     )
     var lsn: String?
+
+    @Option(
+        name: [.customLong("xid"), .customLong("target-xid")],
+        help: ArgumentHelp("With all that had committed when this transaction ended, and with it.", valueName: "xid")
+    )
+    var transaction: String?
+
+    @Option(
+        name: [.customLong("restore-point"), .customLong("target-name")],
+        help: ArgumentHelp("At the first restore point of this name (pg_create_restore_point).", valueName: "name")
+    )
+    var restorePoint: String?
+
+    @Option(help: ArgumentHelp("Just before the event at this position: 'wal_archive events'.", valueName: "event"))
+    var before: String?
+
+    @Option(help: ArgumentHelp("Just before the table was dropped the last time.", valueName: "table"))
+    var beforeDrop: String?
 
     @Flag(name: [.customLong("latest")], help: "With all that the archive has received.")
     var latest = false
@@ -34,15 +54,21 @@ struct CloneTargetOptions: ParsableArguments {
     )
     var immediate = false
 
+    @Flag(
+        name: [.customLong("exclusive"), .customLong("target-exclusive")],
+        help: "Without what is exactly at the time, at the position, or in the transaction."
+    )
+    var exclusive = false
+
     @Option(help: ArgumentHelp("pgBackRest's spelling: what --target is.", valueName: "type"))
     var type: TargetType?
 
-    @Option(help: ArgumentHelp("The time or WAL position, with --type=time or --type=lsn.", valueName: "target"))
+    @Option(help: ArgumentHelp("With --type=time, lsn, xid or name: which.", valueName: "target"))
     var target: String?
 
     @Option(
         name: [.customLong("timeline"), .customLong("target-timeline"), .customLong("target-tli")],
-        help: ArgumentHelp("The timeline to follow. (default: the newest)", valueName: "n")
+        help: ArgumentHelp("The timeline to follow: a number, latest or current. (default: latest)", valueName: "n")
     )
     var timeline: String?
 
@@ -59,6 +85,10 @@ struct CloneRequest: Equatable {
     enum Wanted: Equatable {
         case time(String)
         case lsn(LSN)
+        case transaction(UInt32)
+        case restorePoint(String)
+        case before(LSN)
+        case beforeDrop(String)
         case latest
         case snapshotItself
     }
@@ -66,7 +96,8 @@ struct CloneRequest: Equatable {
     let name: String
     let snapshot: String?
     let wanted: Wanted
-    let timeline: TimelineID?
+    let inclusive: Bool
+    let timeline: TargetResolver.Timeline
     /// What was asked for, in the user's words.
     let text: String
 
@@ -82,7 +113,8 @@ struct CloneRequest: Equatable {
             }
             if targets.isEmpty {
                 throw ValidationError(
-                    "say what '\(name)' should hold: --at TIME, --lsn LSN, --latest, or a snapshot before the name"
+                    "say what '\(name)' should hold: --at TIME, --lsn LSN, --xid XID, --restore-point NAME, "
+                        + "--before EVENT, --before-drop TABLE, --latest, or a snapshot before the name"
                 )
             }
         case 2, 3:
@@ -100,7 +132,15 @@ struct CloneRequest: Equatable {
             throw ValidationError("only one target can be given, and these are \(targets.count)")
         }
         wanted = target.0
-        text = target.1
+        inclusive = !options.exclusive
+        text = target.1 + (options.exclusive ? ", exclusive" : "")
+        switch wanted {
+        case .time, .lsn, .transaction: break
+        default:
+            if options.exclusive {
+                throw ValidationError("--exclusive goes with a time, a position or a transaction: --at, --lsn, --xid")
+            }
+        }
         if wanted == .snapshotItself, snapshot == nil {
             throw ValidationError("the moment of which snapshot? Name it, or use --latest")
         }
@@ -112,11 +152,15 @@ struct CloneRequest: Equatable {
         return "the snapshot comes first: 'pgarchive clone create \(name) \(snapshot)'"
     }
 
-    /// The target with its time read.
-    func resolvedTarget() throws -> Target {
+    /// The target with its time read, and the table's end looked up.
+    func resolvedTarget(_ index: TargetIndex?) throws -> Target {
         switch wanted {
-        case .time(let text): .time(try TimeInput.resolve(text))
-        case .lsn(let position): .lsn(position)
+        case .time(let text): .time(try TimeInput.resolve(text), inclusive: inclusive)
+        case .lsn(let position): .lsn(position, inclusive: inclusive)
+        case .transaction(let id): .transaction(id, inclusive: inclusive)
+        case .restorePoint(let name): .restorePoint(name)
+        case .before(let position): .before(position)
+        case .beforeDrop(let table): try TableDrop.target(table, index)
         case .latest: .latest
         case .snapshotItself: .snapshotItself
         }
@@ -126,19 +170,38 @@ struct CloneRequest: Equatable {
         var targets: [(Wanted, String)] = []
         if let time = options.time { targets.append((.time(time), time)) }
         if let text = options.lsn { targets.append((.lsn(try lsn(text)), text)) }
+        if let text = options.transaction {
+            targets.append((.transaction(try transaction(text)), "transaction \(text)"))
+        }
+        if let name = options.restorePoint { targets.append((.restorePoint(name), "restore point \(name)")) }
+        if let text = options.before { targets.append((.before(try lsn(text)), "before \(text)")) }
+        if let table = options.beforeDrop { targets.append((.beforeDrop(table), "before the drop of \(table)")) }
         if options.latest { targets.append((.latest, "latest")) }
         if options.immediate { targets.append((.snapshotItself, "the snapshot's own moment")) }
         switch (options.type, options.target) {
         case (nil, nil): break
         case (.time, let text?): targets.append((.time(text), text))
         case (.lsn, let text?): targets.append((.lsn(try lsn(text)), text))
+        case (.xid, let text?): targets.append((.transaction(try transaction(text)), "transaction \(text)"))
+        case (.name, let text?): targets.append((.restorePoint(text), "restore point \(text)"))
         case (.latest, nil), (.default, nil): targets.append((.latest, "latest"))
         case (.immediate, nil): targets.append((.snapshotItself, "the snapshot's own moment"))
-        case (nil, _?): throw ValidationError("--target needs --type=time or --type=lsn")
-        case (.time, nil), (.lsn, nil): throw ValidationError("--type=\(options.type?.rawValue ?? "") needs --target")
+        case (nil, _?): throw ValidationError("--target needs --type=time, lsn, xid or name")
+        case (.time, nil), (.lsn, nil), (.xid, nil), (.name, nil):
+            throw ValidationError("--type=\(options.type?.rawValue ?? "") needs --target")
         case (_, _?): throw ValidationError("--type=\(options.type?.rawValue ?? "") takes no --target")
         }
         return targets
+    }
+
+    /// As PostgreSQL shows them: also with the epoch in front, as `pg_current_xact_id()` does.
+    private static func transaction(_ text: String) throws -> UInt32 {
+        guard let number = UInt64(text), text.utf8.allSatisfy({ (0x30...0x39).contains($0) }) else {
+            throw ValidationError("'\(text)' is not a transaction id; one is a number such as 74921")
+        }
+        let id = UInt32(truncatingIfNeeded: number)
+        guard id >= 3 else { throw ValidationError("\(text) is no transaction's id: they begin with 3") }
+        return id
     }
 
     private static func lsn(_ text: String) throws -> LSN {
@@ -148,11 +211,12 @@ struct CloneRequest: Equatable {
         return position
     }
 
-    private static func timeline(_ text: String?) throws -> TimelineID? {
-        guard let text, text != "latest" else { return nil }
+    private static func timeline(_ text: String?) throws -> TargetResolver.Timeline {
+        guard let text, text != "latest" else { return .newest }
+        if text == "current" { return .current }
         guard let number = UInt32(text), number > 0 else {
-            throw ValidationError("'\(text)' is not a timeline; one is a number such as 2, or 'latest'")
+            throw ValidationError("'\(text)' is not a timeline; one is a number such as 2, or 'latest', or 'current'")
         }
-        return TimelineID(number)
+        return .number(TimelineID(number))
     }
 }

@@ -22,11 +22,11 @@ struct LogView {
     }
 
     /// The newest of the files in a directory that have one of the suffixes and are not empty.
-    init(newestIn directory: String, suffixes: [String], what: String) {
+    init(newestIn directory: String, suffixes: [String], except: String? = nil, what: String) {
         self.current = {
             guard FileTree.isDirectory(directory) else { return nil }
             return try FileTree.list(directory)
-                .filter { name in suffixes.contains { name.hasSuffix($0) } }
+                .filter { name in name != except && suffixes.contains { name.hasSuffix($0) } }
                 .map { FilePath.join(directory, $0) }
                 .compactMap { path in (try? FileTree.status(path)).map { (path, $0) } }
                 .filter { $0.1.bytes > 0 }
@@ -38,7 +38,7 @@ struct LogView {
 
     /// The newest of a PostgreSQL server's logs: CSV, and what it says before that begins.
     init(serverLogsIn directory: String, what: String) {
-        self.init(newestIn: directory, suffixes: [".csv", ".log"], what: what)
+        self.init(newestIn: directory, suffixes: [".csv", ".log"], except: "recovery.log", what: what)
     }
 
     func show() throws {

@@ -1,3 +1,4 @@
+import ArchiveEngine
 import ArchiveModel
 import ArgumentParser
 import Testing
@@ -18,6 +19,7 @@ struct CloneRequestTests {
         let snapshot: String?
         let wanted: CloneRequest.Wanted
         var timeline: UInt32?
+        var inclusive = true
     }
 
     static let rows: [Row] = [
@@ -40,6 +42,28 @@ struct CloneRequestTests {
         Row(words: ["look", "--latest", "--timeline", "3"], name: "look", snapshot: nil, wanted: .latest, timeline: 3),
         Row(words: ["look", "--latest", "--target-tli=2"], name: "look", snapshot: nil, wanted: .latest, timeline: 2),
         Row(words: ["look", "--latest", "--target-timeline=latest"], name: "look", snapshot: nil, wanted: .latest),
+        Row(words: ["look", "--xid", "733"], name: "look", snapshot: nil, wanted: .transaction(733)),
+        Row(words: ["look", "--xid=4294968029"], name: "look", snapshot: nil, wanted: .transaction(733)),
+        Row(
+            words: ["look", "--target-xid=733", "--exclusive"],
+            name: "look",
+            snapshot: nil,
+            wanted: .transaction(733),
+            inclusive: false
+        ),
+        Row(
+            words: ["look", "--type=xid", "--target=733", "--target-exclusive"],
+            name: "look",
+            snapshot: nil,
+            wanted: .transaction(733),
+            inclusive: false
+        ),
+        Row(words: ["look", "--type=name", "--target=v2"], name: "look", snapshot: nil, wanted: .restorePoint("v2")),
+        Row(words: ["look", "--target-name=v2"], name: "look", snapshot: nil, wanted: .restorePoint("v2")),
+        Row(words: ["look", "--restore-point=v2"], name: "look", snapshot: nil, wanted: .restorePoint("v2")),
+        Row(words: ["look", "--before", "0/3A1B2C8"], name: "look", snapshot: nil, wanted: .before(LSN(0x3A1_B2C8))),
+        Row(words: ["look", "--before-drop", "shop.t"], name: "look", snapshot: nil, wanted: .beforeDrop("shop.t")),
+        Row(words: ["s", "look", "--xid", "733"], name: "look", snapshot: "s", wanted: .transaction(733)),
     ]
 
     @Test(arguments: rows)
@@ -48,7 +72,12 @@ struct CloneRequestTests {
         #expect(request.name == row.name)
         #expect(request.snapshot == row.snapshot)
         #expect(request.wanted == row.wanted)
-        #expect(request.timeline == row.timeline.map { TimelineID($0) })
+        #expect(request.timeline == row.timeline.map { .number(TimelineID($0)) } ?? .newest)
+        #expect(request.inclusive == row.inclusive)
+    }
+
+    @Test func theSnapshotsOwnTimeline() throws {
+        #expect(try request(["look", "--latest", "--target-timeline=current"]).timeline == .current)
     }
 
     @Test func swappedWordsAreNoticed() throws {
@@ -66,6 +95,9 @@ struct CloneRequestTests {
         ["look", "--lsn", "16"], ["look", "--lsn", "nonsense"], ["look", "--type=time"], ["look", "--target=noon"],
         ["look", "--type=lsn", "--target=noon"], ["look", "--type=latest", "--target=noon"], ["look", "--type=name"],
         ["look", "--immediate"], ["look", "--latest", "--timeline", "0"], ["look", "--latest", "--timeline", "two"],
+        ["look", "--xid", "-1"], ["look", "--xid", "2"], ["look", "--xid", "x"], ["look", "--latest", "--exclusive"],
+        ["look", "--restore-point", "a", "--exclusive"], ["look", "--before", "drop"], ["look", "--type=xid"],
+        ["look", "--xid", "7", "--lsn", "0/1"], ["look", "--before", "0/1", "--exclusive"],
         ["s", "look", "--snapshot", "other"], ["look", "--at"], [], ["look", "--latest", "--latest-ish"],
     ])
     func refused(_ words: [String]) throws {

@@ -1,3 +1,4 @@
+import ArchiveTesting
 import CCRC32C
 import Testing
 import WALFormat

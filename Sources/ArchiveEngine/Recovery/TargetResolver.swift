@@ -1,0 +1,169 @@
+package import ArchiveModel
+import Platform
+package import WALFormat
+import WALStore
+
+/// Turns what a user asks for into an exact plan, or says why not and what is nearest.
+///
+/// `TargetSearch` decides; here the archive is described to it, and its WAL read: from the best snapshot on, or, with
+/// an index, from the segment on that decides. Either way all WAL on the way is known to be whole before it is promised.
+package struct TargetResolver: Sendable {
+    /// Which timeline to recover along.
+    package enum Timeline: Hashable, Sendable {
+        case newest
+        /// The snapshot's own.
+        case current
+        case number(TimelineID)
+    }
+
+    let container: Container
+    let index: TargetIndex?
+
+    package init(_ container: Container, index: TargetIndex? = nil) {
+        self.container = container
+        self.index = index
+    }
+
+    /// - Parameters:
+    ///   - snapshotName: the only snapshot to consider; nil picks the one with the least to replay.
+    package func resolve(
+        _ target: Target,
+        snapshot snapshotName: String? = nil,
+        timeline: Timeline = .newest
+    ) throws -> RestorePlan {
+        let snapshots = try candidates(snapshotName)
+        guard let newest = snapshots.first else { throw TargetRefusal(target, .noSnapshot).error }
+        if case .time(let time, _) = target { try awaitClock(time) }
+        let latest = try container.walDirectory.list().newestTimeline ?? newest.timeline
+        let path = try path(timeline, target: target, newest: newest, latest: latest)
+        let search = TargetSearch(
+            target,
+            along: path,
+            snapshots: snapshots,
+            only: snapshotName,
+            clock: try clock(),
+            isOver: path.target < latest
+        )
+        let found: TargetSearch.Found
+        do {
+            found = try search.find(passOver: passOver) { start, visit in try read(from: start, along: path, visit) }
+        } catch let refusal as TargetRefusal {
+            throw refusal.error
+        }
+        let recorded = HotStandbyParameters(
+            try ControlFileReader.read(container.paths.snapshot(found.snapshot.name).tree)
+        )
+        var targetTime: PostgresTime?
+        if case .time(let time, _) = target { targetTime = time }
+        return RestorePlan(
+            found,
+            path: path,
+            parameters: found.rule.parameters.map { recorded.raised(to: $0) } ?? recorded,
+            warnings: warnings(found.rule),
+            targetTime: targetTime,
+            rate: ReplayRateFile(container).read()
+        )
+    }
+
+    /// Newest first.
+    private func candidates(_ name: String?) throws -> [SnapshotRecord] {
+        let catalog = SnapshotCatalog(container)
+        if let name { return [try catalog.find(name)] }
+        return try catalog.all().filter(\.live).sorted { ($0.redo, $0.createdAt) > ($1.redo, $1.createdAt) }
+    }
+
+    private func path(
+        _ timeline: Timeline,
+        target: Target,
+        newest: SnapshotRecord,
+        latest: TimelineID
+    ) throws -> TimelinePath {
+        switch timeline {
+        case .number(let number):
+            guard try number == TimelineID(1) || container.walDirectory.history(number) != nil else {
+                throw ArchiveError(
+                    .refused,
+                    "the archive has no timeline \(number)",
+                    hint: "leave --timeline out to follow the newest, which is \(latest)"
+                )
+            }
+            return try container.walDirectory.path(to: number)
+        case .current: return try container.walDirectory.path(to: newest.timeline)
+        case .newest:
+            if case .snapshotItself = target { return try container.walDirectory.path(to: newest.timeline) }
+            return try container.walDirectory.path(to: latest)
+        }
+    }
+
+    // MARK: - The upstream's clock
+
+    /// For a moment that has just passed: waits until upstream's clock is known to have passed it too.
+    ///
+    /// The receiver asks for it every second, and one more answer makes it certain; a few of these are waited for.
+    private func awaitClock(_ time: PostgresTime) throws {
+        let deadline = Deadline(seconds: 6)
+        while !deadline.hasPassed, time.unixMicroseconds <= SystemClock.now() + 1_000_000,
+            let status = try JSONFile.read(ReceiverStatus.self, from: container.paths.receiverStatus),
+            status.state == .streaming || status.state == .catchingUp
+        {
+            if let clock = status.heartbeatClock, clock >= time, let end = status.heartbeatEnd, end <= status.durable {
+                return
+            }
+            SystemClock.sleep(seconds: 0.05)
+        }
+    }
+
+    /// Read before the WAL: what it says of the WAL's end then holds for what is read.
+    private func clock() throws -> TargetSearch.Clock? {
+        let status = try JSONFile.read(ReceiverStatus.self, from: container.paths.receiverStatus)
+        guard let status, let time = status.heartbeatClock, let end = status.heartbeatEnd else { return nil }
+        return TargetSearch.Clock(time: time, end: end, timeline: status.timeline)
+    }
+
+    // MARK: - WAL
+
+    private func read(
+        from start: LSN,
+        along path: TimelinePath,
+        _ visit: (WALRecord, WALEvent?) -> Bool
+    ) throws -> TargetSearch.ReadingEnd {
+        let walk = WALWalk(container.walDirectory, expectation: container.expectation)
+        let end = try walk.records(from: start, along: path) { record, _, body, major in
+            let event = body.isEmpty ? nil : WALEvent.decode(record, body: body, major: major)
+            return visit(record, event) ? .proceed : .stop
+        }
+        switch end {
+        case .stopped, .reached: return .stopped
+        case .endOfArchive: return .endOfArchive
+        case .missing(let segment): return .missing(segment)
+        case .corrupt(let fault, let segment): return .damaged(segment, at: fault.at, fault: "\(fault)")
+        }
+    }
+
+    /// What the index says, where the files that it speaks of are still there.
+    private func passOver(_ target: Target, _ redo: LSN, _ path: TimelinePath) throws -> PassedWAL? {
+        guard let passed = try index?.passOver(target, redo, path) else { return nil }
+        let size = container.segmentSize
+        var position = size.segmentStart(of: redo)
+        while position < passed.end {
+            let end = min(size.segmentEnd(of: position), passed.end)
+            let timeline = path.timeline(at: LSN(end.rawValue &- 1))
+            let name = SegmentName(timeline: timeline, containing: position, size: size)
+            guard let stored = try container.walDirectory.locate(name), stored.form.isComplete else { return nil }
+            position = size.segmentEnd(of: position)
+        }
+        return passed
+    }
+
+    private func warnings(_ rule: StopRule) -> [String] {
+        switch rule.target {
+        case .time where rule.clockSteppedBack:
+            [
+                "upstream's clock went backwards near the target: recovery ends before the first commit that is later"
+            ]
+        case .transaction(let id, inclusive: true) where rule.isAborted:
+            ["transaction \(id) was rolled back: nothing of it is in the clone"]
+        default: []
+        }
+    }
+}

@@ -1,0 +1,101 @@
+package import WALFormat
+
+/// WAL that need not be read again to find a target, and what a `StopRule` would know after it.
+///
+/// It goes from a snapshot's redo to `end` without a gap, was read whole when it came, and the target does not end
+/// in it.
+package struct PassedWAL: Hashable, Sendable {
+    package struct Tablespace: Hashable, Sendable {
+        package var path: String
+        package var start: LSN
+
+        package init(path: String, start: LSN) {
+            self.path = path
+            self.start = start
+        }
+    }
+
+    /// Where reading begins: a record's first byte, or the start of a segment.
+    package var end: LSN
+    /// The end of the last commit, abort or prepare before `end`, after which no database or tablespace was created
+    /// or dropped.
+    package var lastEnding: LSN
+    package var lastCommit: StopRule.Ending?
+    /// The latest time of all commits and aborts.
+    package var newestTime: PostgresTime?
+    /// Some time was earlier, by more than a second, than the latest before it.
+    package var clockSteppedBack: Bool
+    /// Of all changes of hot-standby parameters the highest values.
+    package var parameters: HotStandbyParameters?
+    /// The first tablespace that is created at a path of its own.
+    package var tablespace: Tablespace?
+
+    package init(
+        end: LSN,
+        lastEnding: LSN,
+        lastCommit: StopRule.Ending?,
+        newestTime: PostgresTime?,
+        clockSteppedBack: Bool,
+        parameters: HotStandbyParameters?,
+        tablespace: Tablespace?
+    ) {
+        self.end = end
+        self.lastEnding = lastEnding
+        self.lastCommit = lastCommit
+        self.newestTime = newestTime
+        self.clockSteppedBack = clockSteppedBack
+        self.parameters = parameters
+        self.tablespace = tablespace
+    }
+}
+
+/// What an index of the archive answers, so that of the WAL only the segment that decides is read.
+///
+/// An index may know less than there is, or nothing: each answer may be nil or empty, and then the WAL is read. It may
+/// not be wrong: what it says must follow from segments that were read whole, in the form in which they are there.
+package struct TargetIndex: Sendable {
+    /// The longest stretch from `redo` along `path` that can be passed over for this target.
+    ///
+    /// Sound is an `end` at the start of a segment of the path, such that every segment from the one that holds `redo`
+    /// up to there is complete and valid, and
+    /// - for a time: no commit or abort in them is later (exclusive: as late) — the running maximum of each segment's
+    ///   latest time, counted from the segment of `redo` on, finds it;
+    /// - for a position and for `before`: `end` is at or before it;
+    /// - for a transaction: its commit or abort is in none of them;
+    /// - for a restore point: no point of that name is in them;
+    /// - for `latest`: it is the start of the last valid segment.
+    /// Some segment before `end` should hold the end of a transaction, so that `lastEnding` is exact; where a database
+    /// or tablespace was created or dropped after the last end of a transaction, end before it.
+    package var passOver: @Sendable (_ target: Target, _ redo: LSN, _ path: TimelinePath) throws -> PassedWAL?
+    /// The last time that a table was dropped, newest first where several databases have one of that name.
+    package var drops: @Sendable (_ table: String) throws -> [Drop]
+    /// Names of tables that are known to have been dropped, for a suggestion.
+    package var droppedTables: @Sendable () throws -> [String]
+
+    /// A table's end.
+    package struct Drop: Hashable, Sendable {
+        /// The first byte of the record that dropped it: the target is just before.
+        package var start: LSN
+        package var timeline: TimelineID
+        package var time: PostgresTime?
+        /// `database.schema.table`, as far as it is known.
+        package var table: String
+
+        package init(start: LSN, timeline: TimelineID, time: PostgresTime?, table: String) {
+            self.start = start
+            self.timeline = timeline
+            self.time = time
+            self.table = table
+        }
+    }
+
+    package init(
+        passOver: @escaping @Sendable (_ target: Target, _ redo: LSN, _ path: TimelinePath) throws -> PassedWAL?,
+        drops: @escaping @Sendable (_ table: String) throws -> [Drop] = { _ in [] },
+        droppedTables: @escaping @Sendable () throws -> [String] = { [] }
+    ) {
+        self.passOver = passOver
+        self.drops = drops
+        self.droppedTables = droppedTables
+    }
+}
