@@ -6,7 +6,7 @@ import WALStore
 /// Turns what a user asks for into an exact plan, or says why not and what is nearest.
 ///
 /// `TargetSearch` decides; here the archive is described to it, and its WAL read: from the best snapshot on, or, with
-/// an index, from the segment on that decides. Either way all WAL on the way is known to be whole before it is promised.
+/// an index, from the segment on that decides. Either way all WAL on the way is known to be whole before a promise.
 package struct TargetResolver: Sendable {
     /// Which timeline to recover along.
     package enum Timeline: Hashable, Sendable {
