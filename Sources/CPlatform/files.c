@@ -112,6 +112,10 @@ int pgarchive_fsync(int fd) { return fsync(fd) == 0 ? 0 : -errno; }
 int pgarchive_fdatasync(int fd) { return fdatasync(fd) == 0 ? 0 : -errno; }
 int pgarchive_syncfs(int fd) { return syncfs(fd) == 0 ? 0 : -errno; }
 
+int pgarchive_start_writeback(int fd, int64_t offset, int64_t size) {
+    return sync_file_range(fd, offset, size, SYNC_FILE_RANGE_WRITE) == 0 ? 0 : -errno;
+}
+
 int pgarchive_wait_writeback(int fd, int64_t offset, int64_t size) {
     unsigned flags = SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER;
     return sync_file_range(fd, offset, size, flags) == 0 ? 0 : -errno;

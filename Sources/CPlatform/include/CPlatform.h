@@ -22,6 +22,8 @@ int64_t pgarchive_write_quietly(int fd, const void *buffer, size_t size);
 int pgarchive_fsync(int fd);
 int pgarchive_fdatasync(int fd);
 int pgarchive_syncfs(int fd);
+// Only begins it: the fsync that follows has less to wait for.
+int pgarchive_start_writeback(int fd, int64_t offset, int64_t size);
 int pgarchive_wait_writeback(int fd, int64_t offset, int64_t size);
 int pgarchive_drop_cache(int fd, int64_t offset, int64_t size);
 int pgarchive_allocate(int fd, int64_t size);

@@ -17,6 +17,8 @@ package struct FetchRequest: Sendable {
     package var until: LSN?
     /// The caller has just read and checked all WAL up to `until`: complete segments are served without a second look.
     package var isChecked: Bool
+    /// The archive is any directory of WAL files, and the server any server: nothing else is known of either.
+    package var isPlain = false
     /// The standby's form: waits for the next segment, holds before what must not be replayed.
     package var waits: Bool
     package var systemIdentifier: UInt64?

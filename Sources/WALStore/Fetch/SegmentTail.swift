@@ -102,7 +102,7 @@ struct SegmentTail {
 }
 
 /// The beginning of a WAL page: as much as is needed to find the first record in it (XLogPageHeaderData).
-private struct PageStart {
+struct PageStart {
     let continuesRecord: Bool
     /// How much of the open record is still to come, on this page and the following ones.
     let remainingBytes: UInt32

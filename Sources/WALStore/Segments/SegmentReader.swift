@@ -49,6 +49,12 @@ package final class SegmentReader {
         return SegmentSize(bytes: bytes)
     }
 
+    /// The cluster that the first page names (xlp_sysid, at byte 24 of the long header).
+    package var systemIdentifier: UInt64? {
+        guard header.count >= Self.headerBytes else { return nil }
+        return header[24..<32].reversed().reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
+    }
+
     /// The number of the file's descriptor where the file is the segment, for a copy by reference; nil when compressed.
     package var plainDescriptor: Int32? { decompression == nil ? file.raw : nil }
 

@@ -1,0 +1,25 @@
+package import WALFormat
+
+/// What one archive_command asks for: all that push knows, no settings are read.
+package struct PushRequest: Sendable {
+    /// The directory to store in; it must be there.
+    package var archive: String
+    /// The cluster whose archive it is; nil for a plain directory, which takes the WAL of whichever comes first.
+    package var systemIdentifier: UInt64?
+    /// Nil: as the segment's first page says.
+    package var segmentSize: SegmentSize?
+    /// `%p`: the file to store, relative to the server's data directory. Its last component is the file's name.
+    package var source: String
+
+    package init(
+        archive: String,
+        systemIdentifier: UInt64? = nil,
+        segmentSize: SegmentSize? = nil,
+        source: String
+    ) {
+        self.archive = archive
+        self.systemIdentifier = systemIdentifier
+        self.segmentSize = segmentSize
+        self.source = source
+    }
+}

@@ -1,0 +1,51 @@
+import Platform
+import WALFormat
+
+/// Copies a segment, and checks the very bytes that are stored: each page and each record.
+struct SegmentCopy {
+    private let segment: PushedSegment
+
+    init(_ segment: PushedSegment) {
+        self.segment = segment
+    }
+
+    /// - Throws: `PushFailure` for damage; what was written is to be thrown away then.
+    func run(into file: NewFile) throws {
+        let reader = try segment.reader()
+        var scanner = SegmentScanner(
+            startingAt: segment.start,
+            segmentSize: segment.size,
+            expectation: .init(systemIdentifier: segment.systemIdentifier, timeline: segment.name.timeline)
+        )
+        var isCloned = false
+        if let descriptor = reader.plainDescriptor { isCloned = try file.clone(from: descriptor) }
+        var offset: UInt64 = 0
+        try withUnsafeTemporaryAllocation(byteCount: 1 << 20, alignment: 4096) { buffer in
+            while offset < segment.size.bytes {
+                let count = isCloned ? try file.readFull(into: buffer, at: offset) : try reader.read(into: buffer)
+                if count == 0 { break }
+                let bytes = UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(buffer)[..<count])
+                // First, so that the disk is at work meanwhile.
+                if !isCloned { try file.write(bytes, at: offset) }
+                if scanner.fault == nil { scanner.consume(bytes) }
+                offset += UInt64(count)
+            }
+        }
+        guard offset == segment.size.bytes else {
+            throw PushedSegment.damaged(segment.path, "it became shorter while it was read")
+        }
+        if let fault = scanner.fault, !isLegal(fault, scanner, header: reader.header) {
+            throw PushedSegment.damaged(segment.path, fault.description)
+        }
+    }
+
+    /// Whether a server may archive a segment whose records end there.
+    private func isLegal(_ fault: ScanFault, _ scanner: SegmentScanner, header: [UInt8]) -> Bool {
+        // The last segment of a timeline that was left.
+        if segment.isPartial { return true }
+        // A record that switches segments and began in the one before: all that follows its end is unused.
+        guard scanner.lastRecordStart == nil, let first = PageStart(header), first.continuesRecord else { return false }
+        let end = segment.start.advanced(by: UInt64(first.byteCount) + (UInt64(first.remainingBytes) + 7) & ~7)
+        return first.remainingBytes < 24 && fault.position == end
+    }
+}
