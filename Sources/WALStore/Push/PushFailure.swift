@@ -2,8 +2,9 @@
 ///
 /// PostgreSQL keeps the file and asks again.
 package struct PushFailure: Error, Hashable, Sendable, CustomStringConvertible {
-    /// The statuses of `docs/exit-codes.md`. All are below 126: with a higher one PostgreSQL's archiver ends, and does
-    /// not count the failure.
+    /// The exit statuses.
+    ///
+    /// All are below 126: with a higher one PostgreSQL's archiver ends, and does not count the failure.
     package enum Kind: Int32, Sendable {
         /// The disk, the network or the source could not be used; it may pass.
         case trouble = 1

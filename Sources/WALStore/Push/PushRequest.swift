@@ -8,7 +8,7 @@ package struct PushRequest: Sendable {
     package var systemIdentifier: UInt64?
     /// Nil: as the segment's first page says.
     package var segmentSize: SegmentSize?
-    /// `%p`: the file to store, relative to the server's data directory. Its last component is the file's name.
+    /// The file to store, `%p`: its last component is the name.
     package var source: String
 
     package init(
