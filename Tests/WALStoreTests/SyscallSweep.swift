@@ -13,7 +13,7 @@ struct SyscallSweep {
     static let calls = [
         "openat", "read", "pread64", "write", "pwrite64", "fsync", "fdatasync", "linkat", "link", "renameat2",
         "rename", "unlink", "ftruncate", "ioctl", "copy_file_range", "fadvise64", "sync_file_range", "getdents64",
-        "mkdir", "fstat", "newfstatat", "lseek", "fcntl",
+        "mkdir",
     ]
 
     struct Strike {
@@ -31,24 +31,30 @@ struct SyscallSweep {
             while true {
                 let (result, isHit) = try run(injection, call, number)
                 guard isHit else { break }
-                strikes += 1
-                try body(Strike(call: call, number: number, result: result))
                 number += 1
+                guard let result else { continue }
+                strikes += 1
+                try body(Strike(call: call, number: number - 1, result: result))
                 guard number < 500 else { throw TestFailure("\(call) has no end") }
             }
         }
         return strikes
     }
 
-    private func run(_ injection: String, _ call: String, _ number: Int) throws -> (CommandResult, Bool) {
+    /// Nil for a call of the runtime's, which looks at its own process.
+    private func run(_ injection: String, _ call: String, _ number: Int) throws -> (CommandResult?, Bool) {
         let trace = "\(directory.path)/trace-\(call)"
         defer { unlink(trace) }
+        // Much faster; strace 6.1 then sends no signals.
+        let filter = injection.hasPrefix("error") ? ["--seccomp-bpf"] : []
         let result = try strace(
-            ["-o", trace, "-e", "trace=\(call)", "-e", "inject=\(call):\(injection):when=\(number)"],
+            filter + ["-o", trace, "-e", "trace=\(call)", "-e", "inject=\(call):\(injection):when=\(number)"],
             arguments
         )
         let text = (try? String(contentsOfFile: trace, encoding: .utf8)) ?? ""
-        return (result, text.contains("(INJECTED)") || text.contains("+++ killed by SIGKILL"))
+        let isHit = text.contains("(INJECTED)") || text.contains("+++ killed by SIGKILL")
+        let last = text.split(separator: "\n").last { !$0.contains("+++") } ?? ""
+        return (last.contains("</proc/") || last.contains("</sys/") ? nil : result, isHit)
     }
 
     private func counts(_ arguments: [String]) throws -> [String: Int] {
@@ -66,7 +72,7 @@ struct SyscallSweep {
     private func strace(_ options: [String], _ arguments: [String]) throws -> CommandResult {
         var command = TestCommand(
             "/usr/bin/strace",
-            ["-f", "-qq"] + options + [try BuiltPrograms.pgarchiveWAL()] + arguments,
+            ["-f", "-qq", "-y"] + options + [try BuiltPrograms.pgarchiveWAL()] + arguments,
             environment: environment
         )
         command.workingDirectory = workingDirectory

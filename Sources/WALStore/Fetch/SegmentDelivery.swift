@@ -9,6 +9,8 @@ struct SegmentDelivery {
     let systemIdentifier: UInt64?
     /// All records up to the limit were checked just now, also for paths outside of the container.
     let isChecked: Bool
+    /// A partial segment is served as far as its records go: WAL ends there.
+    let endsInPartial: Bool
     /// Records that would make replay touch paths outside of the container are not served.
     let guardsTablespaces: Bool
 
@@ -54,6 +56,8 @@ struct SegmentDelivery {
         if let (record, tablespace) = inspection.held {
             hold = tablespaceHold(record, tablespace)
             end = max(segment.start, record.start)
+        } else if endsInPartial, !reader.stored.form.isComplete {
+            end = try partialEnd(inspection.scanner, reader)
         } else {
             try check(inspection.scanner, reader)
         }
@@ -72,8 +76,11 @@ struct SegmentDelivery {
             expectation: .init(systemIdentifier: systemIdentifier, timeline: segment.name.timeline)
         )
         reader.header.withUnsafeBytes { scanner.consume($0) }
-        guard let fault = scanner.fault else { return }
-        throw FetchTrouble(
+        if let fault = scanner.fault { throw damaged(reader, fault) }
+    }
+
+    private func damaged(_ reader: SegmentReader, _ fault: ScanFault) -> FetchTrouble {
+        FetchTrouble(
             .corrupt,
             segment.name.description,
             at: fault.position,
@@ -131,18 +138,19 @@ struct SegmentDelivery {
         }
     }
 
+    /// What follows the last record is the beginning of one at best, or what the file held before it was recycled.
+    private func partialEnd(_ scanner: SegmentScanner, _ reader: SegmentReader) throws -> LSN {
+        guard let fault = scanner.fault, fault.position == segment.start, !fault.isEndOfWAL else {
+            let isWhole = scanner.fault == nil && scanner.position >= segment.limit
+            return isWhole ? scanner.position : max(segment.start, scanner.recordEnd)
+        }
+        throw damaged(reader, fault)
+    }
+
     private func check(_ scanner: SegmentScanner, _ reader: SegmentReader) throws {
         let name = segment.name.description
         let isComplete = reader.stored.form.isComplete
-        if let fault = scanner.fault, isComplete {
-            throw FetchTrouble(
-                .corrupt,
-                name,
-                at: fault.position,
-                "\(reader.path) is damaged: \(fault)",
-                hint: "put an intact copy of the segment in its place, if there is one"
-            )
-        }
+        if let fault = scanner.fault, isComplete { throw damaged(reader, fault) }
         guard scanner.fault == nil, scanner.position >= segment.limit else {
             throw FetchTrouble(
                 isComplete ? .corrupt : .short,

@@ -39,7 +39,9 @@ package struct SegmentFetch {
 
     private func serveWithPatience(report: (String) -> Void) -> FetchOutcome {
         if case .segment(let segment) = plan { noteEndBeforeServing(segment) }
-        let deadline = Deadline(seconds: request.patienceSeconds)
+        // A standby asks again by itself, and may be fed from elsewhere meanwhile.
+        let isStandby = request.isPlain && FileTree.exists("standby.signal")
+        let deadline = Deadline(seconds: isStandby ? 0 : request.patienceSeconds)
         while true {
             let trouble: FetchTrouble
             do {
@@ -51,7 +53,7 @@ package struct SegmentFetch {
             }
             guard trouble.mayPass, !deadline.hasPassed else {
                 trouble.tell(report)
-                return .trouble(trouble, mustAbort: true)
+                return .trouble(trouble, mustAbort: !isStandby)
             }
             SystemClock.sleep(seconds: 0.1)
         }
@@ -69,9 +71,15 @@ package struct SegmentFetch {
         case .backupHistory: return try serveText(FilePath.join(request.archive, request.name))
         case .history(let timeline, _): return try serveHistory(timeline)
         case .segment(let segment):
-            guard let reader = try directory.open(segment.name, completeOnly: !segment.needed) else { return false }
+            guard let reader = try directory.open(segment.name, completeOnly: !segment.needed && !request.isPlain)
+            else { return false }
+            if request.isPlain {
+                if let trouble = try divergence(segment) { throw trouble }
+                if !reader.stored.form.isComplete, try isBeforeOthers(segment) { return false }
+            }
             let prepared = try delivery(segment).prepare(reader)
             if let hold = prepared.hold { throw hold }
+            guard prepared.kept > 0 else { return false }
             try prepared.file.publish()
             return true
         }
@@ -84,6 +92,7 @@ package struct SegmentFetch {
             target: request.target,
             systemIdentifier: request.systemIdentifier,
             isChecked: request.isChecked,
+            endsInPartial: request.isPlain,
             guardsTablespaces: request.waits || request.until != nil
         )
     }
@@ -117,17 +126,62 @@ package struct SegmentFetch {
     /// Why the absence of what was asked for is no end of the archive; nil when it is one.
     func gap() throws -> FetchTrouble? {
         switch plan {
-        case .badName, .refused, .backupHistory: return nil
+        case .badName, .refused: return nil
+        case .backupHistory: return try emptiness()
         case .history(let timeline, let needed):
-            guard needed else { return nil }
+            guard needed else { return try emptiness() }
             return missing("the history of timeline \(timeline), to which this recovery goes, is not in the archive")
         case .segment(let segment):
             if segment.needed {
                 return missing("segment \(segment.name) is not in the archive and is needed up to \(segment.limit)")
             }
-            guard try isBeforeOthers(segment) else { return nil }
+            guard try isBeforeOthers(segment) else { return try emptiness() }
             return missing("segment \(segment.name) is not in the archive, though later ones are")
         }
+    }
+
+    /// An archive that is not mounted is no proof of an end, nor is one that holds nothing.
+    private func emptiness() throws -> FetchTrouble? {
+        guard try ArchiveGlance(request.archive).newestTimeline == nil, request.isPlain else { return nil }
+        return FetchTrouble(
+            .missing,
+            request.name,
+            "there is no WAL in \(request.archive)",
+            hint: "mount it; where nothing was ever archived, recover without restore_command"
+        )
+    }
+
+    /// Why a segment is not served in which the archive's newest timeline leaves this one.
+    ///
+    /// PostgreSQL, which follows the newest, asks for its parent's copy where its own is not there, and would replay
+    /// WAL of another history.
+    private func divergence(_ segment: FetchPlan.Segment) throws -> FetchTrouble? {
+        let newest = newestTimeline(after: segment.name.timeline)
+        guard newest != segment.name.timeline, let history = try directory.history(newest),
+            let fork = history.end(of: segment.name.timeline), segment.start <= fork,
+            fork < directory.segmentSize.segmentEnd(of: segment.start)
+        else { return nil }
+        let own = SegmentName(timeline: newest, containing: segment.start, size: directory.segmentSize)
+        guard try directory.open(own) == nil else { return nil }
+        return FetchTrouble(
+            .missing,
+            request.name,
+            "timeline \(newest) leaves timeline \(segment.name.timeline) within segment \(segment.name), and its own "
+                + "copy \(own) is not in the archive",
+            hint: "wait until it is archived; to recover along timeline \(segment.name.timeline), move "
+                + "\(newest.historyFileName) away"
+        )
+    }
+
+    /// As PostgreSQL looks for the newest timeline: number by number, until a history file is not there.
+    func newestTimeline(after timeline: TimelineID) -> TimelineID {
+        var newest = timeline
+        while newest.rawValue < UInt32.max {
+            let next = TimelineID(newest.rawValue + 1)
+            guard FileTree.exists(directory.historyPath(of: next)) else { break }
+            newest = next
+        }
+        return newest
     }
 
     private func missing(_ text: String) -> FetchTrouble {

@@ -55,7 +55,7 @@ struct StandbyFetch {
         let size = fetch.directory.segmentSize
         let glance = try ArchiveGlance(fetch.request.archive)
         let timeline = segment.name.timeline
-        let followed = newestTimeline(after: timeline)
+        let followed = fetch.newestTimeline(after: timeline)
         if followed != timeline {
             guard try fetch.directory.history(followed)?.contains(timeline) == true else {
                 throw unreachable(followed, from: timeline)
@@ -114,21 +114,10 @@ struct StandbyFetch {
     ///
     /// PostgreSQL itself would fall back on the parent's copy and replay WAL that the newer timeline does not have.
     private func isSuperseded(_ segment: FetchPlan.Segment) throws -> Bool {
-        let newest = newestTimeline(after: segment.name.timeline)
+        let newest = fetch.newestTimeline(after: segment.name.timeline)
         guard newest != segment.name.timeline else { return false }
         guard let fork = try fetch.directory.history(newest)?.end(of: segment.name.timeline) else { return false }
         return fork < fetch.directory.segmentSize.segmentEnd(of: segment.start)
-    }
-
-    /// As PostgreSQL looks for the newest timeline: number by number, until a history file is not there.
-    private func newestTimeline(after timeline: TimelineID) -> TimelineID {
-        var newest = timeline
-        while newest.rawValue < UInt32.max {
-            let next = TimelineID(newest.rawValue + 1)
-            guard FileTree.exists(fetch.directory.historyPath(of: next)) else { break }
-            newest = next
-        }
-        return newest
     }
 
     private func hasBeenGiven(_ segment: FetchPlan.Segment, _ reader: SegmentReader, bytes: UInt64) throws -> Bool {
