@@ -68,7 +68,7 @@ struct CloneConfiguration {
             ("hba_file", paths.hostBasedAuthentication),
             ("ident_file", paths.identMap),
             ("cluster_name", "pgarchive \(container.name) clone \(record.name)"),
-            ("shared_preload_libraries", withoutJobs(container.settings.preloadLibraries)),
+            ("shared_preload_libraries", ServerSettings.withoutJobs(container.settings.preloadLibraries)),
         ]
         if stage == .recovering {
             settings += [
@@ -128,11 +128,4 @@ struct CloneConfiguration {
 
     /// Made by fetch when the clone asks for WAL beyond its target.
     var endFile: String { "\(paths.directory)/recovery.end" }
-
-    /// Libraries that would begin to work by themselves once the clone is a primary.
-    private func withoutJobs(_ libraries: String) -> String {
-        libraries.split(separator: ",").map { $0.filter { $0 != " " } }
-            .filter { $0 != "pg_cron" }
-            .joined(separator: ",")
-    }
 }

@@ -14,13 +14,18 @@ enum CloneTree {
         "pg_replslot", "pg_stat_tmp", "pg_notify", "pg_serial", "pg_snapshots", "pg_dynshmem", "pg_subtrans",
     ]
 
+    /// Removes what belonged to the original's running server.
+    static func removeRemains(data: String) throws {
+        for file in removedFiles { try FileTree.removeFile("\(data)/\(file)") }
+        for directory in emptiedDirectories where FileTree.isDirectory("\(data)/\(directory)") {
+            try FileTree.emptyDirectory("\(data)/\(directory)")
+        }
+    }
+
     /// - Parameter keepsWAL: a duplicate needs its own WAL to recover from a crash; a copy of a snapshot must not
     ///   have any, as it may go on beyond the target.
     static func prepare(_ tree: ServerTree, keepsWAL: Bool) throws {
-        for file in removedFiles { try FileTree.removeFile("\(tree.data)/\(file)") }
-        for directory in emptiedDirectories where FileTree.isDirectory("\(tree.data)/\(directory)") {
-            try FileTree.emptyDirectory("\(tree.data)/\(directory)")
-        }
+        try removeRemains(data: tree.data)
         for file in ["postgresql.conf", "pg_hba.conf", "pg_ident.conf"] {
             try FileTree.removeFile("\(tree.root)/\(file)")
         }

@@ -291,6 +291,11 @@ package struct ContainerInit: Sendable {
                 details: error.log
             )
         }
+        try DurableFile.replace(
+            tree.upstreamAutoConfiguration,
+            text: try FileTree.readText(tree.autoConfiguration),
+            mode: 0o600
+        )
         try StandbyTree.relinkTablespaces(tree)
         try StandbyTree.requireContained(tree)
         try container.driver.sync(tree.root)

@@ -90,12 +90,20 @@ package struct Expiry: Sendable {
             snapshots: snapshots.records,
             clones: try CloneCatalog(container).all().map {
                 RetentionInventory.Clone(
-                    name: $0.name,
+                    name: "clone '\($0.name)'",
                     snapshot: $0.snapshot,
                     redo: $0.redo,
                     needsWAL: $0.state == .creating || $0.state == .created
                 )
-            },
+            }
+                + RestoreHold.all(container).map {
+                    RetentionInventory.Clone(
+                        name: "the restore to '\($0.directory)'",
+                        snapshot: $0.snapshot,
+                        redo: $0.redo,
+                        needsWAL: true
+                    )
+                },
             standbyRedo: try? ControlFileReader.read(container.paths.standbyTree).checkpointRedo,
             segments: listing.segments.filter(\.form.isComplete).map(\.name),
             segmentSize: container.segmentSize

@@ -21,6 +21,7 @@ package struct SnapshotDelete: Sendable {
         let rest = patterns.filter { !damaged.contains($0) }
         let snapshots = rest.isEmpty ? [] : try catalog.matching(rest)
         let clones = try CloneCatalog(container).all().filter { $0.state == .created }
+        let restores = try RestoreHold.all(container)
         for snapshot in snapshots {
             // A clone is a copy of its own; only while it still recovers does it need the snapshot's WAL.
             if let clone = clones.first(where: { $0.snapshot == snapshot.name }) {
@@ -28,6 +29,13 @@ package struct SnapshotDelete: Sendable {
                     .conflict,
                     "clone '\(clone.name)' has not yet recovered from snapshot '\(snapshot.name)'",
                     hint: "start the clone first, or delete it"
+                )
+            }
+            if let restore = restores.first(where: { $0.snapshot == snapshot.name }) {
+                throw ArchiveError(
+                    .conflict,
+                    "process \(restore.process.pid) is restoring snapshot '\(snapshot.name)' to '\(restore.directory)'",
+                    hint: "wait for it, or interrupt it"
                 )
             }
         }

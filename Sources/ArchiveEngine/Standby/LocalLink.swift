@@ -6,11 +6,14 @@ package enum LocalLink {
     /// Databases that are tried in turn; a cluster may lack the first.
     static let databases = ["postgres", "template1"]
 
-    package static func connectionString(container: Container, port: Int, database: String) throws(LinkError)
-        -> ConnectionString
-    {
+    package static func connectionString(
+        container: Container,
+        socketDirectory: String? = nil,
+        port: Int,
+        database: String
+    ) throws(LinkError) -> ConnectionString {
         try ConnectionString("").merging([
-            "host": container.paths.socketDirectory,
+            "host": socketDirectory ?? container.paths.socketDirectory,
             "port": String(port),
             "user": container.identity.superuser,
             "dbname": database,
@@ -19,14 +22,22 @@ package enum LocalLink {
         ])
     }
 
-    package static func connect(container: Container, port: Int, timeoutSeconds: Int = 5) throws(LinkError)
-        -> SQLConnection
-    {
+    package static func connect(
+        container: Container,
+        socketDirectory: String? = nil,
+        port: Int,
+        timeoutSeconds: Int = 5
+    ) throws(LinkError) -> SQLConnection {
         var last: LinkError?
         for database in databases {
             do throws(LinkError) {
                 return try SQLConnection(
-                    try connectionString(container: container, port: port, database: database),
+                    try connectionString(
+                        container: container,
+                        socketDirectory: socketDirectory,
+                        port: port,
+                        database: database
+                    ),
                     applicationName: "pgarchive",
                     timeoutSeconds: timeoutSeconds
                 )

@@ -34,6 +34,13 @@ enum ServerSettings {
         ServerLog(directory: directory).settings
     }
 
+    /// Without the libraries that begin to work by themselves once their server is a primary.
+    static func withoutJobs(_ libraries: String) -> String {
+        libraries.split(separator: ",").map { $0.filter { $0 != " " } }
+            .filter { $0 != "pg_cron" }
+            .joined(separator: ",")
+    }
+
     /// A share of this host's memory, as PostgreSQL writes sizes.
     ///
     /// Shared memory is taken only as it is touched.

@@ -50,6 +50,9 @@ package struct ContainerPaths: Hashable, Sendable {
     package var lastVerification: String { "\(run)/verify.json" }
     /// How quickly recoveries went.
     package var replayRate: String { "\(run)/replay.json" }
+    /// What the restore of a process reads of the container.
+    package func restoreHold(_ pid: Int32) -> String { "\(run)/restore-\(pid).json" }
+    package static let restoreHoldPrefix = "restore-"
     package var snapshotSpace: String { "\(run)/space.json" }
 
     /// The directory of the standby's and the clones' Unix sockets.
@@ -72,6 +75,8 @@ package struct ServerTree: Hashable, Sendable {
     package var writeAheadLog: String { "\(data)/pg_wal" }
     package var tablespaceLinks: String { "\(data)/pg_tblspc" }
     package var postmasterPid: String { "\(data)/postmaster.pid" }
+    /// Upstream's ALTER SYSTEM as the base backup had it; a restored cluster gets it back.
+    package var upstreamAutoConfiguration: String { "\(data)/postgresql.auto.conf.upstream" }
     package var autoConfiguration: String { "\(data)/postgresql.auto.conf" }
     package var standbySignal: String { "\(data)/standby.signal" }
     package var recoverySignal: String { "\(data)/recovery.signal" }

@@ -2,7 +2,9 @@ package import WALFormat
 
 /// The facts that expiry is decided by.
 package struct RetentionInventory: Sendable {
+    /// A copy of a snapshot: a clone, or a restored cluster.
     package struct Clone: Sendable {
+        /// As users know it: "clone 'look'".
         package var name: String
         package var snapshot: String
         package var redo: LSN
@@ -72,7 +74,7 @@ package struct RetentionPlan: Sendable {
             if snapshot.firstMoment >= expire {
                 kept.append(Kept(snapshot: snapshot.name, reason: "not older than the expiry date"))
             } else if let clone = inUse[snapshot.name] {
-                kept.append(Kept(snapshot: snapshot.name, reason: "clone '\(clone)' has not recovered from it yet"))
+                kept.append(Kept(snapshot: snapshot.name, reason: "\(clone) has not recovered from it yet"))
             } else if snapshot.name == anchor {
                 kept.append(
                     Kept(snapshot: snapshot.name, reason: "the moments after the expiry date are reached from it")

@@ -10,12 +10,19 @@ struct TreeCopy {
 
     let method: Method
     let options: CopyOptions
+    /// Told the length of each file once it is copied.
+    var copied: (UInt64) -> Void = { _ in }
 
     /// Copies `from` to `to`, which must not exist.
     /// - Throws: EXDEV at something mounted inside the source, since leaving it out would be a silent loss.
     func copy(from: String, to: String) throws(SystemError) {
-        let source = try Descriptor.open(from, O_RDONLY | O_DIRECTORY | O_NOFOLLOW)
         try checkedCall(mkdir(to, 0o700), "create directory", to)
+        try copy(from: from, into: to)
+    }
+
+    /// Copies what is in `from` into the directory `to`, where nothing of it may be yet.
+    func copy(from: String, into to: String) throws(SystemError) {
+        let source = try Descriptor.open(from, O_RDONLY | O_DIRECTORY | O_NOFOLLOW)
         let target = try Descriptor.open(to, O_RDONLY | O_DIRECTORY | O_NOFOLLOW)
         let status = try source.status()
         try copyEntries(of: source, to: target, below: "", device: status.st_dev)
@@ -93,6 +100,7 @@ struct TreeCopy {
         }
         try copyAttributes(status, to: copy)
         try copy.close()
+        copied(UInt64(max(0, status.st_size)))
     }
 
     private func copyLink(
@@ -139,5 +147,19 @@ struct TreeCopy {
         }
         try checkedCall(fchmod(copy.raw, status.st_mode & 0o7777), "set the mode of", copy.path)
         try checkedCall(futimens(copy.raw, [status.st_atim, status.st_mtim]), "set the times of", copy.path)
+    }
+}
+
+extension FileTree {
+    /// Copies what is in a directory into another one, which is there already; by reference where both are on one
+    /// filesystem that can do that.
+    /// - Parameter copied: is told the length of each file once it is copied.
+    package static func copyContents(
+        of directory: String,
+        into target: String,
+        options: CopyOptions = CopyOptions(),
+        copied: @escaping (UInt64) -> Void = { _ in }
+    ) throws(SystemError) {
+        try TreeCopy(method: .data, options: options, copied: copied).copy(from: directory, into: target)
     }
 }

@@ -78,6 +78,11 @@ struct CloneTargetOptions: ParsableArguments {
         completion: .custom { words, _, _ in Completions.snapshots(words) }
     )
     var snapshot: String?
+
+    var hasNoTarget: Bool {
+        time == nil && lsn == nil && transaction == nil && restorePoint == nil && before == nil && beforeDrop == nil
+            && !latest && !immediate && type == nil && target == nil
+    }
 }
 
 /// A request for a clone, from either form of the command line.

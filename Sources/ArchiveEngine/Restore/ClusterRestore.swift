@@ -1,0 +1,275 @@
+package import ArchiveModel
+import Glibc
+import Platform
+import PostgresLink
+package import WALFormat
+
+/// Makes a complete data directory out of a snapshot: copied, recovered to its target, promoted, shut down cleanly.
+///
+/// Killed anywhere it leaves a directory with its mark, which the next restore into it clears.
+package struct ClusterRestore: Sendable {
+    let container: Container
+    let plan: RestorePlan
+    let place: RestorePlace
+    let progress: Progress
+    let interruption: Interruption
+
+    package init(
+        _ container: Container,
+        plan: RestorePlan,
+        place: RestorePlace,
+        progress: Progress,
+        interruption: Interruption
+    ) {
+        self.container = container
+        self.plan = plan
+        self.place = place
+        self.progress = progress
+        self.interruption = interruption
+    }
+
+    package struct Restored: Codable, Sendable {
+        package var directory: String
+        package var tablespaces: [String: String]
+        package var copiedBytes: UInt64
+        package var replayedBytes: UInt64
+        package var stop: LSN
+        package var timeline: TimelineID
+        package var seconds: Double
+        package var remarks: [String]
+        package var isRunning = false
+    }
+
+    /// The tablespaces of a snapshot, by their oids.
+    package static func tablespaces(_ container: Container, snapshot: String) throws -> [UInt32] {
+        let tree = container.paths.snapshot(snapshot).tree
+        guard FileTree.exists(tree.tablespaces) else { return [] }
+        return try FileTree.list(tree.tablespaces).compactMap { UInt32($0) }
+    }
+
+    /// Refuses where there is not room enough; what is copied by reference takes none.
+    package func checkSpace() throws {
+        let wanted = try FileTree.byteCount(of: container.paths.snapshot(plan.snapshot).root)
+        var existing = place.data
+        while !FileTree.exists(existing), existing != "/" { existing = FilePath.parent(of: existing) }
+        let free = try DiskSpace.at(existing).freeBytes
+        guard free < wanted &+ plan.debtBytes else { return }
+        throw ArchiveError(
+            .refused,
+            "the cluster needs \(megabytes(wanted)) and \(megabytes(plan.debtBytes)) for its WAL, and "
+                + "'\(existing)' has \(megabytes(free)) left",
+            hint: "restore to another filesystem"
+        )
+    }
+
+    private func megabytes(_ bytes: UInt64) -> String { "\(bytes >> 20) MB" }
+
+    package func run() throws -> Restored {
+        let begin = SystemClock.monotonicSeconds()
+        try place.check(container)
+        try hold()
+        defer { RestoreHold.release(container) }
+        do {
+            try place.begin(plan)
+            try FaultPoint.pass("restore.marked")
+            let copied = try copy()
+            try FaultPoint.pass("restore.copied")
+            try prepare()
+            let timeline = try recover()
+            try FaultPoint.pass("restore.recovered")
+            progress.step("making it durable")
+            var remarks = try RestoredSettings(place: place, plan: plan).write()
+            try markForArchiving(timeline)
+            remarks += RestoredSettings.remarks(installation: try container.installation(), data: place.data)
+            try place.finish()
+            return Restored(
+                directory: place.data,
+                tablespaces: Dictionary(uniqueKeysWithValues: place.tablespaces.map { ("\($0.key)", $0.value) }),
+                copiedBytes: copied,
+                replayedBytes: plan.debtBytes,
+                stop: plan.stop,
+                timeline: timeline,
+                seconds: SystemClock.monotonicSeconds() - begin,
+                remarks: remarks
+            )
+        } catch {
+            try giveUp(error)
+        }
+    }
+
+    /// What was interrupted leaves nothing; what failed stays, for a look at why.
+    private func giveUp(_ error: any Error) throws -> Never {
+        if let server = PostgresServer.find(dataDirectory: place.data) {
+            try? server.stop(.immediate, timeoutSeconds: 30)
+        }
+        do {
+            try interruption.check()
+        } catch {
+            progress.note("removing what was restored so far")
+            try place.clear()
+            throw error
+        }
+        throw error
+    }
+
+    private func hold() throws {
+        let lock = try ContainerChange.lock(container, for: "restore", interruption: interruption)
+        defer { lock.release() }
+        // The plan was made without the lock.
+        _ = try SnapshotCatalog(container).find(plan.snapshot)
+        try RestoreHold.take(container, plan: plan, directory: place.data)
+    }
+
+    // MARK: - Copying
+
+    private func copy() throws -> UInt64 {
+        let tree = container.paths.snapshot(plan.snapshot).tree
+        let total = try FileTree.byteCount(of: tree.root)
+        progress.step("copying snapshot '\(plan.snapshot)'")
+        let counter = Counter()
+        let progress = progress
+        func copied(_ bytes: UInt64) {
+            counter.done &+= bytes
+            progress.report(.bytes(done: min(counter.done, total), total: total))
+        }
+        var options = CopyOptions(interrupt: interruption.descriptor)
+        for oid in place.tablespaces.keys.sorted() {
+            guard let target = place.tablespaces[oid] else { continue }
+            try FileTree.copyContents(of: tree.tablespace(oid), into: target, options: options, copied: copied)
+        }
+        options.emptyDirectories = ["pg_wal", "pg_tblspc"]
+        try FileTree.copyContents(of: tree.data, into: place.data, options: options, copied: copied)
+        return counter.done
+    }
+
+    private final class Counter {
+        var done: UInt64 = 0
+    }
+
+    private func prepare() throws {
+        try CloneTree.removeRemains(data: place.data)
+        try DurableFile.replace("\(place.data)/postgresql.auto.conf", text: "", mode: 0o600)
+        for (oid, directory) in place.tablespaces {
+            try FileTree.makeLink("\(place.data)/pg_tblspc/\(oid)", to: directory)
+        }
+        try FileTree.makeDirectory("\(place.data)/pg_wal/archive_status", mode: 0o700, parents: true)
+        try DurableFile.replace("\(place.data)/standby.signal", text: "", mode: 0o600)
+    }
+
+    // MARK: - Recovering
+
+    private func recover() throws -> TimelineID {
+        progress.step("recovering to \(plan.stop)")
+        let socketDirectory = "\(container.paths.run)/r\(getpid())"
+        if let objection = SocketDirectory.objection(to: socketDirectory, port: Self.port) {
+            throw ArchiveError(.refused, objection, hint: "use a shorter path for the container")
+        }
+        try FileTree.makeDirectory(socketDirectory, mode: 0o700, parents: false)
+        defer { try? FileTree.removeTree(socketDirectory) }
+        let server = try PostgresServer.start(try launch(socketDirectory))
+        let recovery = TargetRecovery(
+            title: "the restored cluster",
+            server: server,
+            redo: plan.redo,
+            stop: plan.stop,
+            writeAheadLog: "\(place.data)/pg_wal",
+            endFile: place.endFile,
+            logDirectory: place.log,
+            logHint: "the whole log is in \(place.log); the same command begins anew",
+            connect: {
+                try LocalLink.connect(container: container, socketDirectory: socketDirectory, port: Self.port)
+            },
+            segmentSize: container.segmentSize,
+            progress: progress,
+            interruption: interruption
+        )
+        let timeline = try recovery.run()
+        progress.step("shutting it down cleanly")
+        try server.stop(.fast, timeoutSeconds: nil)
+        return timeline
+    }
+
+    /// Only the name of a socket in a directory of its own.
+    private static let port = 5432
+
+    private func launch(_ socketDirectory: String) throws -> ServerLaunch {
+        try FileTree.makeDirectory(place.log, mode: 0o700, parents: true)
+        let buffers = ServerSettings.sharedBuffers(container.settings.cloneSharedBuffers, share: 8, atMost: 2 << 30)
+        try DurableFile.replace(
+            place.configuration,
+            text: "shared_buffers = \(buffers)\nmax_wal_size = 4GB\nwal_level = replica\nhuge_pages = off\n"
+        )
+        try DurableFile.replace(place.hostBasedAuthentication, text: LocalServerFiles.socketOnlyAuthentication)
+        try DurableFile.replace(place.identMap, text: "")
+        var settings = ServerSettings.isolation(major: container.identity.major)
+        settings += ServerSettings.logging(directory: place.log)
+        settings += plan.parameters.settings
+        settings += [
+            ("hba_file", place.hostBasedAuthentication),
+            ("ident_file", place.identMap),
+            // Nobody but this process may reach it before it has recovered.
+            ("listen_addresses", ""),
+            ("cluster_name", "pgarchive \(container.name) restore"),
+            ("shared_preload_libraries", ServerSettings.withoutJobs(container.settings.preloadLibraries)),
+            // All of it is made durable once, at the end; until then it counts as half-made.
+            ("fsync", "off"),
+            ("hot_standby", "on"),
+            ("restore_command", try restoreCommand()),
+            ("recovery_target_timeline", String(plan.path.target.rawValue)),
+            ("recovery_prefetch", "off"),
+            ("wal_retrieve_retry_interval", "20ms"),
+        ]
+        return ServerLaunch(
+            installation: try container.installation(),
+            dataDirectory: place.data,
+            configurationFile: place.configuration,
+            settings: settings,
+            socketDirectory: socketDirectory,
+            port: Self.port,
+            logFile: "\(place.log)/startup.log",
+            logDirectory: place.log,
+            role: container.identity.superuser
+        )
+    }
+
+    private func restoreCommand() throws -> String {
+        ShellWord.restoreCommand([
+            try ThisProgram.walHelper(), "fetch",
+            "--archive", container.paths.walArchive,
+            "--segment-size", String(container.segmentSize.bytes),
+            "--system-identifier", String(container.identity.systemIdentifier),
+            "--path", plan.path.description,
+            "--until", plan.stop.description,
+            "--end-file", place.endFile,
+        ])
+    }
+
+    /// Promoted without archiving, the new timeline's history would never be archived, should the server archive later.
+    private func markForArchiving(_ timeline: TimelineID) throws {
+        let path = "\(place.data)/pg_wal/archive_status/\(timeline.historyFileName).ready"
+        try DurableFile.replace(path, text: "", mode: 0o600)
+    }
+
+    // MARK: - Starting
+
+    /// Starts the restored server with its own settings.
+    package func start() throws {
+        let tool = try container.installation().tool("pg_ctl")
+        let output = try ProcessSpawn.run(
+            SpawnRequest(
+                executable: tool,
+                arguments: ["-D", place.data, "-l", "\(place.data)/startup.log", "-w", "-t", "86400", "start"],
+                environment: ServerLaunch.standardEnvironment(),
+                workingDirectory: "/"
+            )
+        )
+        guard output.status.isSuccess else {
+            throw ArchiveError(
+                .failed,
+                "the cluster is restored, and did not start",
+                hint: "look at \(place.data)/startup.log, then: \(tool) -D \(place.data) start",
+                details: LogTail.lines("\(place.data)/startup.log", count: 10)
+            )
+        }
+    }
+}

@@ -1,0 +1,98 @@
+import ArchiveModel
+import Platform
+import PostgresLink
+import WALFormat
+package import WALStore
+
+/// The upstream's own files after a crash: its pg_wal may hold commits that never left the host.
+package struct CrashedCluster: Sendable {
+    let container: Container
+    /// Its data directory, or its pg_wal.
+    let directory: String
+
+    package init(_ container: Container, directory: String) {
+        self.container = container
+        self.directory = FileTree.absolute(directory)
+    }
+
+    private var writeAheadLog: String {
+        FileTree.isDirectory("\(directory)/pg_wal") ? "\(directory)/pg_wal" : directory
+    }
+
+    /// Takes into the archive what is not there yet; the cluster's files are only read.
+    package func takeWAL() throws -> UnarchivedWAL.Taken {
+        try check()
+        let lock: HeldLock
+        do {
+            lock = try HeldLock.acquire(container.paths.receiverLock, wait: 1, description: "taking unarchived WAL")
+        } catch let conflict as LockConflict {
+            throw ArchiveError(
+                .conflict,
+                "WAL is being received: \(conflict)",
+                hint: "when the upstream is gone for good, 'pgarchive wal_archive stop' first"
+            )
+        }
+        defer { lock.release() }
+        do {
+            return try UnarchivedWAL(
+                from: writeAheadLog,
+                into: container.walDirectory,
+                systemIdentifier: container.identity.systemIdentifier
+            ).take()
+        } catch let refusal as UnarchivedWAL.Refusal {
+            throw error(refusal)
+        }
+    }
+
+    private func check() throws {
+        guard FileTree.isDirectory(directory) else {
+            throw ArchiveError(
+                .notFound,
+                "there is no directory '\(directory)'",
+                hint: "give the crashed server's data directory, or its pg_wal"
+            )
+        }
+        let control = "\(directory)/global/pg_control"
+        guard FileTree.exists(control) else { return }
+        if PostgresServer.find(dataDirectory: directory) != nil {
+            throw ArchiveError(
+                .refused,
+                "the server of '\(directory)' is running",
+                hint: "leave --wal-from out: its WAL is received; or stop it first"
+            )
+        }
+        let bytes = try FileTree.read(control)
+        let identifier = try bytes.withUnsafeBytes { try ControlFile($0) }.systemIdentifier
+        guard identifier == container.identity.systemIdentifier else {
+            throw ArchiveError(
+                .refused,
+                "'\(directory)' is another cluster: its system identifier is \(identifier), the container's is "
+                    + "\(container.identity.systemIdentifier)",
+                hint: "give the data directory of this container's upstream"
+            )
+        }
+    }
+
+    private func error(_ refusal: UnarchivedWAL.Refusal) -> ArchiveError {
+        switch refusal {
+        case .emptyArchive:
+            ArchiveError(
+                .refused,
+                "the archive has no WAL that this could go on from",
+                hint: "leave --wal-from out"
+            )
+        case .differs(let place):
+            ArchiveError(
+                .refused,
+                "the WAL in '\(writeAheadLog)' is not the archive's: they differ at \(place)",
+                hint: "that server went on from an older state, or on another timeline; leave --wal-from out"
+            )
+        case .notThere(let name):
+            ArchiveError(
+                .refused,
+                "'\(writeAheadLog)' has no segment \(name), where the archive ends",
+                hint: "its WAL does not go on from the archive's; leave --wal-from out"
+            )
+        }
+    }
+}

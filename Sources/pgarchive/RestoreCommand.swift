@@ -1,0 +1,226 @@
+import ArchiveEngine
+import ArchiveModel
+import ArgumentParser
+import Glibc
+import Platform
+import PostgresLink
+import WALFormat
+import WALStore
+
+struct RestoreCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "restore",
+        abstract: "Make a complete data directory, recovered to a target, for production.",
+        discussion: """
+            Copies the best snapshot to --to, recovers it to the target (without one: to the newest state there is), \
+            promotes it, shuts it down cleanly and makes it durable. What is left to do is to start it; --start does \
+            that too. Until it has recovered nobody can connect to it. The target is looked up first, and printed; \
+            one that cannot be reached is refused before anything is made.
+
+            The directory must be empty, or not exist. Tablespaces go to DIR.tablespaces/OID, or where --tablespace \
+            says. The settings are the upstream's own where they were in its data directory, as at 'container init'.
+
+            AFTER A CRASH
+            Keep the crashed server's data directory aside, and name it with --wal-from: commits in its pg_wal that \
+            had not been received are taken into the archive first, and are in the restored cluster.
+
+            EXAMPLES
+              pgarchive restore --to /var/lib/postgresql/15/main
+              pgarchive restore --to /srv/main --at '2026-11-21 08:50' --start
+              pgarchive restore --to /srv/main --wal-from /srv/main.crashed
+
+            EXIT CODES
+              4  the target cannot be reached, the directory is not empty, or there is no room; nothing was changed
+              5  interrupted: what was restored is removed
+              7  another restore is at work there
+              9  WAL on the way is damaged
+
+            SEE ALSO
+              clone create, window, wal_archive verify
+            """
+    )
+
+    @Option(help: ArgumentHelp("The data directory to make.", valueName: "dir"), completion: .directory)
+    var to: String
+
+    @OptionGroup(title: "Target") var targetOptions: CloneTargetOptions
+
+    @Option(
+        name: [.customLong("tablespace")],
+        help: ArgumentHelp("Where a tablespace goes; may be given several times.", valueName: "oid=dir")
+    )
+    var tablespaces: [String] = []
+
+    @Option(
+        help: ArgumentHelp("The crashed upstream's data directory, or its pg_wal.", valueName: "dir"),
+        completion: .directory
+    )
+    var walFrom: String?
+
+    @Flag(help: "Start the restored server, with its own settings.")
+    var start = false
+
+    @Flag(
+        name: [.customLong("dry-run"), .customShort("n")],
+        help: "Look the target up and show what would be done; change nothing."
+    )
+    var dryRun = false
+
+    @OptionGroup var global: GlobalOptions
+
+    func validate() throws {
+        _ = try request()
+        _ = try mapping()
+        if dryRun, walFrom != nil {
+            throw ValidationError("--wal-from changes the archive: leave it out with --dry-run")
+        }
+    }
+
+    private func request() throws -> CloneRequest {
+        var options = targetOptions
+        if options.hasNoTarget { options.latest = true }
+        return try CloneRequest(words: ["restore"], options: options)
+    }
+
+    private func mapping() throws -> [UInt32: String] {
+        var mapping: [UInt32: String] = [:]
+        for text in tablespaces {
+            let parts = text.split(separator: "=", maxSplits: 1)
+            guard parts.count == 2, let oid = UInt32(parts[0]), mapping[oid] == nil else {
+                throw ValidationError("'\(text)' is not a tablespace's oid and a directory, such as 16400=/srv/fast")
+            }
+            mapping[oid] = String(parts[1])
+        }
+        return mapping
+    }
+
+    func run() throws {
+        let container = try global.locator.open(global.selector)
+        try prepareAsRoot(container)
+        try Privileges.becomeOwner(of: container)
+        try run(in: container)
+    }
+
+    /// Root makes the directories whose parents the owner cannot write to.
+    private func prepareAsRoot(_ container: Container) throws {
+        guard geteuid() == 0, !dryRun, let owner = try SystemUser.named(container.identity.owner) else { return }
+        let data = FileTree.absolute(to)
+        // The owner makes what lies in a directory of its own, and refuses what it must.
+        for directory in [data] + Array(try mapping().values.map { FileTree.absolute($0) }) + ["\(data).tablespaces"] {
+            let parent = FilePath.parent(of: directory)
+            guard !FileTree.exists(directory), FileTree.isDirectory(parent) else { continue }
+            guard try FileTree.status(parent).uid != owner.uid else { continue }
+            if directory.hasSuffix(".tablespaces") {
+                // Only where there are tablespaces that go there.
+                guard
+                    try SnapshotCatalog(container).all().contains(where: {
+                        try !ClusterRestore.tablespaces(container, snapshot: $0.name).isEmpty
+                    })
+                else { continue }
+            }
+            try FileTree.makeDirectory(directory, mode: 0o700)
+            try FileTree.changeOwner(directory, uid: owner.uid, gid: owner.gid)
+        }
+    }
+
+    private func run(in container: Container) throws {
+        let render = global.render
+        let interruption = try Interruption()
+        if let walFrom {
+            let taken = try global.withProgress { progress in
+                progress.step("taking the WAL that was not received")
+                return try CrashedCluster(container, directory: walFrom).takeWAL()
+            }
+            render.remark(
+                taken.to > taken.from
+                    ? "taken from '\(walFrom)': WAL from \(taken.from) to \(taken.to), "
+                        + HumanText.bytes(taken.to.bytes(since: taken.from))
+                    : "'\(walFrom)' has no WAL that is not in the archive"
+            )
+        }
+        let request = try request()
+        let index: TargetIndex? = nil
+        let target = try request.resolvedTarget(index)
+        if case .time(let time, _) = target { render.remark("target time: \(HumanText.instant(time))") }
+        let plan = try global.withProgress { progress in
+            progress.step("looking for the target in the WAL")
+            return try TargetResolver(container, index: index)
+                .resolve(target, snapshot: request.snapshot, timeline: request.timeline)
+        }
+        for warning in plan.warnings { render.warning(warning) }
+        let place = try RestorePlace(
+            data: to,
+            mapping: try mapping(),
+            oids: try ClusterRestore.tablespaces(container, snapshot: plan.snapshot)
+        )
+        try place.check(container)
+        let view = RestorePlanView(place: place, requested: request.text, plan: plan)
+        if dryRun {
+            try render.show(view) { _ in view.text }
+            return
+        }
+        render.remark(ClonePlanView(name: "restore", requested: request.text, plan: plan).summary)
+        try restore(container, plan, place, interruption)
+    }
+
+    private func restore(
+        _ container: Container,
+        _ plan: RestorePlan,
+        _ place: RestorePlace,
+        _ interruption: Interruption
+    ) throws {
+        let render = global.render
+        var result = try global.withProgress { progress in
+            let restore = ClusterRestore(
+                container,
+                plan: plan,
+                place: place,
+                progress: progress,
+                interruption: interruption
+            )
+            try restore.checkSpace()
+            let restored = try restore.run()
+            if start {
+                progress.step("starting it")
+                try restore.start()
+            }
+            return restored
+        }
+        result.isRunning = start
+        for remark in result.remarks { render.remark(remark) }
+        let next =
+            start
+            ? "it is running"
+            : "start it as its user: \(try container.installation().tool("pg_ctl")) -D \(place.data) start"
+        try render.done(
+            result,
+            "restored to '\(place.data)' in \(HumanText.elapsed(seconds: result.seconds)): "
+                + "\(HumanText.bytes(result.copiedBytes)) copied, \(HumanText.bytes(result.replayedBytes)) of WAL "
+                + "replayed up to \(result.stop), now on timeline \(result.timeline); \(next)"
+        )
+    }
+}
+
+/// What a restore would do.
+struct RestorePlanView: Encodable {
+    let directory: String
+    let tablespaces: [String: String]
+    let requested: String
+    let plan: RestorePlan
+
+    init(place: RestorePlace, requested: String, plan: RestorePlan) {
+        directory = place.data
+        tablespaces = Dictionary(uniqueKeysWithValues: place.tablespaces.map { ("\($0.key)", $0.value) })
+        self.requested = requested
+        self.plan = plan
+    }
+
+    var text: String {
+        var text = ClonePlanView(name: directory, requested: requested, plan: plan).text
+            .replacing("clone  ", with: "to     ", maxReplacements: 1)
+        for (oid, directory) in tablespaces.sorted(by: { $0.key < $1.key }) {
+            text += "tablespace \(oid) goes to \(directory)\n"
+        }
+        return text
+    }
+}
