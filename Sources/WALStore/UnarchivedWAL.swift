@@ -6,11 +6,11 @@ package import WALFormat
 /// commit is lost that the server itself would have recovered.
 package struct UnarchivedWAL: Sendable {
     /// What was taken.
-    package struct Taken: Hashable, Sendable, Codable {
+    package struct Taken: Hashable, Sendable {
         /// Where the archive ended before, and where it ends now.
         package var from: LSN
         package var to: LSN
-        package var segments: Int
+        package var names: [SegmentName]
     }
 
     package enum Refusal: Error, Hashable, Sendable {
@@ -44,15 +44,26 @@ package struct UnarchivedWAL: Sendable {
             systemIdentifier: expectation.systemIdentifier
         )
         guard let tail, tail.isKnown else { throw Refusal.emptyArchive }
-        let end = try sourceEnd(tail)
-        var taken = Taken(from: tail.recordEnd, to: tail.recordEnd, segments: 0)
-        guard end > tail.recordEnd else { return taken }
-        var start = archive.segmentSize.segmentStart(of: tail.recordEnd)
+        return try take(timeline: tail.timeline, after: tail.recordEnd)
+    }
+
+    /// Begins an archive that has nothing yet: with the segment that holds `position`.
+    ///
+    /// - Throws: `Refusal`, `SystemError`, `StoreError`.
+    package func begin(timeline: TimelineID, at position: LSN) throws -> Taken {
+        try take(timeline: timeline, after: position)
+    }
+
+    private func take(timeline: TimelineID, after position: LSN) throws -> Taken {
+        let end = try sourceEnd(timeline, after: position)
+        var taken = Taken(from: position, to: position, names: [])
+        guard end > position else { return taken }
+        var start = archive.segmentSize.segmentStart(of: position)
         while start < end {
-            let name = SegmentName(timeline: tail.timeline, containing: start, size: archive.segmentSize)
+            let name = SegmentName(timeline: timeline, containing: start, size: archive.segmentSize)
             let segmentEnd = archive.segmentSize.segmentEnd(of: start)
             try copy(name, bytes: min(end, segmentEnd).bytes(since: start))
-            taken.segments += 1
+            taken.names.append(name)
             start = segmentEnd
         }
         taken.to = end
@@ -60,21 +71,21 @@ package struct UnarchivedWAL: Sendable {
     }
 
     /// The end of the source's last complete record; its WAL is the same as ours up to where ours ends.
-    private func sourceEnd(_ tail: ArchiveTail) throws -> LSN {
+    private func sourceEnd(_ timeline: TimelineID, after position: LSN) throws -> LSN {
         var expectation = expectation
-        expectation.timeline = tail.timeline
+        expectation.timeline = timeline
         let size = archive.segmentSize
-        let first = size.segmentStart(of: tail.recordEnd)
+        let first = size.segmentStart(of: position)
         var scanner = SegmentScanner(startingAt: first, segmentSize: size, expectation: expectation)
         var isFirst = true
         while scanner.fault == nil {
-            let name = SegmentName(timeline: tail.timeline, containing: scanner.position, size: size)
+            let name = SegmentName(timeline: timeline, containing: scanner.position, size: size)
             guard let reader = try source.open(name, completeOnly: true) else {
                 // At a segment's border the next one may never have been begun.
-                if isFirst, tail.recordEnd != first { throw Refusal.notThere(name) }
+                if isFirst, position != first { throw Refusal.notThere(name) }
                 break
             }
-            if isFirst, let place = try difference(name, upTo: tail.recordEnd) { throw Refusal.differs(place) }
+            if isFirst, let place = try difference(name, upTo: position) { throw Refusal.differs(place) }
             isFirst = false
             let begin = scanner.position
             try scanner.consume(all: reader)

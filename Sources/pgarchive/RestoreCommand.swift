@@ -30,7 +30,7 @@ struct RestoreCommand: ParsableCommand {
               pgarchive restore --to /srv/main --wal-from /srv/main.crashed
 
             EXIT CODES
-              4  the target cannot be reached, the directory is not empty, or there is no room; nothing was changed
+              4  the target cannot be reached, the directory is not empty, or too small
               5  interrupted: what was restored is removed
               7  another restore is at work there
               9  WAL on the way is damaged
@@ -45,11 +45,7 @@ struct RestoreCommand: ParsableCommand {
 
     @OptionGroup(title: "Target") var targetOptions: CloneTargetOptions
 
-    @Option(
-        name: [.customLong("tablespace")],
-        help: ArgumentHelp("Where a tablespace goes; may be given several times.", valueName: "oid=dir")
-    )
-    var tablespaces: [String] = []
+    @OptionGroup var tablespaces: TablespaceOptions
 
     @Option(
         help: ArgumentHelp("The crashed upstream's data directory, or its pg_wal.", valueName: "dir"),
@@ -70,7 +66,6 @@ struct RestoreCommand: ParsableCommand {
 
     func validate() throws {
         _ = try request()
-        _ = try mapping()
         if dryRun, walFrom != nil {
             throw ValidationError("--wal-from changes the archive: leave it out with --dry-run")
         }
@@ -80,18 +75,6 @@ struct RestoreCommand: ParsableCommand {
         var options = targetOptions
         if options.hasNoTarget { options.latest = true }
         return try CloneRequest(words: ["restore"], options: options)
-    }
-
-    private func mapping() throws -> [UInt32: String] {
-        var mapping: [UInt32: String] = [:]
-        for text in tablespaces {
-            let parts = text.split(separator: "=", maxSplits: 1)
-            guard parts.count == 2, let oid = UInt32(parts[0]), mapping[oid] == nil else {
-                throw ValidationError("'\(text)' is not a tablespace's oid and a directory, such as 16400=/srv/fast")
-            }
-            mapping[oid] = String(parts[1])
-        }
-        return mapping
     }
 
     func run() throws {
@@ -106,7 +89,9 @@ struct RestoreCommand: ParsableCommand {
         guard geteuid() == 0, !dryRun, let owner = try SystemUser.named(container.identity.owner) else { return }
         let data = FileTree.absolute(to)
         // The owner makes what lies in a directory of its own, and refuses what it must.
-        for directory in [data] + Array(try mapping().values.map { FileTree.absolute($0) }) + ["\(data).tablespaces"] {
+        for directory in [data] + Array(try tablespaces.mapping().values.map { FileTree.absolute($0) }) + [
+            "\(data).tablespaces"
+        ] {
             let parent = FilePath.parent(of: directory)
             guard !FileTree.exists(directory), FileTree.isDirectory(parent) else { continue }
             guard try FileTree.status(parent).uid != owner.uid else { continue }
@@ -150,7 +135,7 @@ struct RestoreCommand: ParsableCommand {
         for warning in plan.warnings { render.warning(warning) }
         let place = try RestorePlace(
             data: to,
-            mapping: try mapping(),
+            mapping: try tablespaces.mapping(),
             oids: try ClusterRestore.tablespaces(container, snapshot: plan.snapshot)
         )
         try place.check(container)

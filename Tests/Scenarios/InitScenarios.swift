@@ -245,3 +245,42 @@ extension TestArchive {
         return process
     }
 }
+
+extension InitScenarios {
+    /// From a copy of the stopped server's files, with its tablespaces; the archive begins with the copy's WAL.
+    @Test func aContainerBeginsWithAColdCopy() throws {
+        try TestArchive.with(TestArchive.Options(), initialise: false) { archive in
+            let space = try archive.directory.subdirectory("space")
+            try archive.upstream.sql("create tablespace elsewhere location '\(space)'")
+            try archive.upstream.sql("create table far tablespace elsewhere as select generate_series(1, 100) as n")
+            let oid = try archive.upstream.sql("select oid from pg_tablespace where spcname = 'elsewhere'")
+            let copy = "\(archive.directory.path)/copy"
+            func copyFiles() throws {
+                try TestCommand("/bin/sh", ["-c", "cp -a '\(archive.upstream.data)' '\(copy)'"]).succeed()
+                try TestCommand("/bin/sh", ["-c", "rm -rf '\(space).copy'; cp -a '\(space)' '\(space).copy'"]).succeed()
+            }
+            // Of a running server it is no copy at all.
+            try copyFiles()
+            let arguments = archive.initArguments + ["--from-directory", copy]
+            let mapped = arguments + ["--tablespace", "\(oid)=\(space).copy"]
+            expectRefusal(try archive.pgarchive.run(mapped), status: 4, mentions: "shut down cleanly")
+            try TestCommand("/bin/rm", ["-rf", copy]).succeed()
+
+            try archive.upstream.stop()
+            try copyFiles()
+            try archive.upstream.start()
+            // The copy's link leads to the upstream's own files.
+            expectRefusal(try archive.pgarchive.run(arguments), status: 4, mentions: "--tablespace \(oid)=")
+            #expect(!FileManager.default.fileExists(atPath: archive.path))
+            try archive.upstream.sql("insert into far values (1000)")
+            try archive.pgarchive.succeed(mapped, deadline: 180)
+            try archive.usePortsOfItsOwn()
+            try archive.replayEverything()
+            try #expect(archive.standbySQL("select count(*), max(n) from far") == "101|1000")
+            _ = try archive.takeSnapshot()
+            try archive.pgarchive("clone", "create", "cold", "--latest", "--start")
+            try #expect(archive.query("cold", "select count(*) from far") == "101")
+            try archive.finish()
+        }
+    }
+}

@@ -17,6 +17,8 @@ package struct ContainerInit: Sendable {
         package var driver: StorageDriverKind?
         package var owner: String
         package var checkpoint: BaseBackupTool.Checkpoint
+        /// What to begin with instead of a base backup.
+        package var coldCopy: ColdCopy?
 
         package init(
             root: String,
@@ -26,7 +28,8 @@ package struct ContainerInit: Sendable {
             slot: String,
             driver: StorageDriverKind?,
             owner: String,
-            checkpoint: BaseBackupTool.Checkpoint
+            checkpoint: BaseBackupTool.Checkpoint,
+            coldCopy: ColdCopy? = nil
         ) {
             self.root = root
             self.name = name
@@ -36,6 +39,7 @@ package struct ContainerInit: Sendable {
             self.driver = driver
             self.owner = owner
             self.checkpoint = checkpoint
+            self.coldCopy = coldCopy
         }
 
         var replication: String {
@@ -82,16 +86,30 @@ package struct ContainerInit: Sendable {
 
     /// All or nothing.
     private func make(_ upstream: Upstream, facts: UpstreamFacts) throws -> Container {
+        let copy = try options.coldCopy?.check(facts)
         do {
             try FaultPoint.pass("init.locked")
             try InitMark(slot: options.slot, upstream: options.replication).write(paths)
             try FaultPoint.pass("init.marked")
             let container = try lay(facts)
+            let segments = try copy.map { try options.coldCopy?.seedArchive(container, $0) ?? [] } ?? []
             progress.step("creating slot '\(upstream.slot)', and receiving WAL from it")
             try makeSlot(upstream)
             try FaultPoint.pass("init.afterSlot")
             try startReceiver(container)
-            try backUp(container, facts: facts, replication: upstream.replication)
+            try makeStandbyTree(container) { tree in
+                if let copy {
+                    try options.coldCopy?.copy(
+                        to: tree,
+                        copy,
+                        segments: segments,
+                        progress: progress,
+                        interruption: interruption
+                    )
+                } else {
+                    try backUp(container, facts: facts, replication: upstream.replication)
+                }
+            }
             try FaultPoint.pass("init.afterBackup")
             try startStandby(container)
             try handOver(container)
@@ -245,6 +263,8 @@ package struct ContainerInit: Sendable {
         while SystemClock.monotonicSeconds() < deadline {
             let status = try JSONFile.read(ReceiverStatus.self, from: paths.receiverStatus)
             if let status, status.state == .streaming || status.state == .catchingUp { return }
+            // Of a cold copy that is too old.
+            if let status, status.state == .gap || status.state == .diverged { break }
             guard receiver.isAlive else { break }
             try interruption.pause(milliseconds: 20)
         }
@@ -252,16 +272,31 @@ package struct ContainerInit: Sendable {
         throw ArchiveError(
             .upstreamUnreachable,
             "the receiver does not stream: \(status?.reason ?? "it did not start")",
-            hint: "check --upstream-repl: it must reach the same server",
+            hint: options.coldCopy == nil
+                ? "check --upstream-repl: it must reach the same server"
+                : "when the upstream has removed the WAL since the copy, make a new one; or leave --from-directory out",
             details: LogTail.lines(paths.receiverLog, count: 5)
         )
+    }
+
+    private func makeStandbyTree(_ container: Container, fill: (ServerTree) throws -> Void) throws {
+        let tree = paths.standbyTree
+        try container.driver.createVolume(tree.root)
+        try FileTree.makeDirectory(tree.tablespaces, mode: 0o700)
+        try fill(tree)
+        try DurableFile.replace(
+            tree.upstreamAutoConfiguration,
+            text: try FileTree.readText(tree.autoConfiguration),
+            mode: 0o600
+        )
+        try StandbyTree.relinkTablespaces(tree)
+        try StandbyTree.requireContained(tree)
+        try container.driver.sync(tree.root)
     }
 
     private func backUp(_ container: Container, facts: UpstreamFacts, replication: ConnectionString) throws {
         progress.step("waiting for the upstream's checkpoint (\(options.checkpoint.rawValue))")
         let tree = paths.standbyTree
-        try container.driver.createVolume(tree.root)
-        try FileTree.makeDirectory(tree.tablespaces, mode: 0o700)
         for tablespace in facts.tablespaces {
             try FileTree.makeDirectory(tree.tablespace(tablespace.oid), mode: 0o700)
         }
@@ -291,14 +326,6 @@ package struct ContainerInit: Sendable {
                 details: error.log
             )
         }
-        try DurableFile.replace(
-            tree.upstreamAutoConfiguration,
-            text: try FileTree.readText(tree.autoConfiguration),
-            mode: 0o600
-        )
-        try StandbyTree.relinkTablespaces(tree)
-        try StandbyTree.requireContained(tree)
-        try container.driver.sync(tree.root)
     }
 
     private func startStandby(_ container: Container) throws {

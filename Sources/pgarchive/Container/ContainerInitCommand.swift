@@ -23,6 +23,10 @@ struct ContainerInitCommand: ParsableCommand {
             Snapshots and clones share their blocks on btrfs and on xfs with reflinks. Elsewhere each is a whole \
             copy, unless --pool-size makes a btrfs filesystem in an image file, $PGARCHIVE_HOME/pools/NAME.img.
 
+            --from-directory takes a copy of the data directory instead of a base backup: stop the server, copy the \
+            directory (with cp -a, or a snapshot of its disk), start the server again, and run init soon: the \
+            upstream must still have the WAL since then.
+
             EXAMPLES
               pgarchive container init --container prod --upstream 'host=db1 user=postgres'
               pgarchive container init --container prod --upstream host=db1 --pool-size 50G
@@ -64,6 +68,17 @@ struct ContainerInitCommand: ParsableCommand {
 
     @Option(
         help: ArgumentHelp(
+            "Begin with this copy of the upstream's data directory, made while it was shut down; no base backup.",
+            valueName: "dir"
+        ),
+        completion: .directory
+    )
+    var fromDirectory: String?
+
+    @OptionGroup var tablespaces: TablespaceOptions
+
+    @Option(
+        help: ArgumentHelp(
             "The system user that everything runs as. (default: postgres when run as root, otherwise you)",
             valueName: "user"
         )
@@ -84,6 +99,9 @@ struct ContainerInitCommand: ParsableCommand {
             guard bytes >= LoopPool.minimumBytes else {
                 throw ValidationError("--pool-size is at least \(LoopPool.minimumBytes >> 20)M: btrfs needs that much")
             }
+        }
+        if fromDirectory == nil, !tablespaces.tablespaces.isEmpty {
+            throw ValidationError("--tablespace goes with --from-directory")
         }
         if poolSize != nil, let driver, driver != .btrfs {
             throw ValidationError("a pool is btrfs: leave --driver out")
@@ -149,6 +167,8 @@ struct ContainerInitCommand: ParsableCommand {
     private func childArguments(_ root: String) -> [String] {
         var arguments = ["container", "init", "--container", root, "--checkpoint", checkpoint.rawValue]
         if let driver { arguments += ["--driver", driver.rawValue] }
+        if let fromDirectory { arguments += ["--from-directory", FileTree.absolute(fromDirectory)] }
+        for text in tablespaces.tablespaces { arguments += ["--tablespace", text] }
         arguments += ["--output", global.output.rawValue]
         if global.quiet { arguments.append("--quiet") }
         if global.verbose { arguments.append("--verbose") }
@@ -169,7 +189,10 @@ struct ContainerInitCommand: ParsableCommand {
                     slot: upstream.slotName,
                     driver: driver,
                     owner: account,
-                    checkpoint: checkpoint
+                    checkpoint: checkpoint,
+                    coldCopy: try fromDirectory.map {
+                        ColdCopy(directory: $0, tablespaces: try tablespaces.mapping())
+                    }
                 ),
                 progress: progress,
                 interruption: interruption
