@@ -3,8 +3,10 @@ import Glibc
 package import Platform
 package import WALFormat
 
-/// What a restore at work needs of the container (`run/restore-PID.json`): its snapshot while it is copied, and the WAL
-/// from there on until it has recovered. It means nothing once its process is gone.
+/// What a restore at work needs of the container (`run/restore-PID.json`).
+///
+/// That is its snapshot while it is copied, and the WAL from there on until it has recovered. It means nothing once its
+/// process is gone.
 package struct RestoreHold: Codable, Sendable {
     package var process: ProcessIdentity
     package var snapshot: String

@@ -6,7 +6,7 @@ import WALFormat
 
 /// The directories that a restore is to fill: what may be in them, and the mark that says whose they are meanwhile.
 ///
-/// They are empty before, or hold what an interrupted restore left: its mark is there from the first moment to the last.
+/// They are empty before, or hold what an interrupted restore left: its mark is there from beginning to end.
 package struct RestorePlace: Sendable {
     /// The data directory to be, absolute.
     package let data: String

@@ -44,20 +44,25 @@ enum Manuals {
             // Several verbs may share a row: `start`, `stop`.
             let verbs = row[1].split(separator: "`").enumerated().filter { $0.offset % 2 == 0 }.map(\.element)
             let names = verbs.flatMap { $0.split(separator: ",") }.compactMap { $0.split(separator: " ").first }
-            rows.formUnion(names.filter { !$0.hasPrefix("[") }.map { "\(noun) \($0)" })
+            let own = names.filter { !$0.hasPrefix("[") && !$0.hasPrefix("-") }
+            // A noun without verbs is a command itself.
+            rows.formUnion(own.isEmpty ? [noun] : own.map { "\(noun) \($0)" })
         }
         return difference(known, rows, page: page.path, kind: "command")
     }
 
+    /// The page names these outside of its table.
+    private static let described = ["pgarchive", "bash-completion"]
+
     /// The commands of a noun's folder: its declared names but the noun's own.
     private static func commands(in file: SourceFile) -> [String] {
         let parts = file.path.dropFirst(commandsFolder.count).split(separator: "/")
-        guard parts.count == 2, parts[0] != "Frame" else { return [] }
-        let folder = parts[0]
+        guard let folder = parts.first, folder != "Frame" else { return [] }
         let noun = folder == "WALArchive" ? "wal_archive" : folder.lowercased()
         return file.lines.compactMap { line in
             let quoted = line.split(separator: "\"", omittingEmptySubsequences: false)
             guard line.contains("commandName:"), quoted.count > 2, quoted[1] != noun else { return nil }
+            if parts.count == 1 { return Self.described.contains(String(quoted[1])) ? nil : String(quoted[1]) }
             return "\(noun) \(quoted[1])"
         }
     }
