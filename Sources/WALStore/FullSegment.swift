@@ -51,7 +51,7 @@ package struct FullSegment: Sendable {
             guard let existing = try archive.open(name, completeOnly: true) else {
                 return try DurableFile.renameNew(partialPath, finalPath)
             }
-            guard try hasOurContent(existing) || isSameUpToSwitch() else {
+            guard try hasOurContent(existing) else {
                 let evidence = try SuspectFile.keep(partialPath, as: partialPath)
                 throw StoreError.conflict(path: existing.path, evidence: evidence)
             }

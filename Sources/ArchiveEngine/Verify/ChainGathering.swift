@@ -19,6 +19,9 @@ struct ChainGathering {
 
     /// A directory of anybody's: of which cluster it is, and its segment size, most of its segments tell.
     init(directory path: String) throws {
+        guard FileTree.isDirectory(path) else {
+            throw ArchiveError(.notFound, "there is no directory '\(path)'", hint: "-D names a directory of segments")
+        }
         let names = try FileTree.list(path).compactMap { StoredName($0) }
         guard !names.isEmpty else {
             throw ArchiveError(
@@ -140,7 +143,7 @@ struct ChainGathering {
 
     /// Files of ours that are no WAL of the archive: temporary ones, what was set aside.
     private func isOurs(_ name: String) -> Bool {
-        name == Quarantine.directoryName || DurableFile.temporaryOwner(name: name) != nil
+        name == WALDirectory.quarantineName || DurableFile.temporaryOwner(name: name) != nil
     }
 
     private func file(_ stored: StoredSegment) -> ChainFacts.File {
@@ -192,15 +195,19 @@ struct ChainGathering {
     }
 
     private func haveSameContent(_ one: StoredSegment, _ other: StoredSegment) throws -> Bool {
-        let left = try directory.reader(of: one)
-        let right = try directory.reader(of: other)
-        var ours = [UInt8](repeating: 0, count: 1 << 18)
-        var theirs = ours
-        while true {
-            let count = try ours.withUnsafeMutableBytes { try left.read(into: $0) }
-            let same = try theirs.withUnsafeMutableBytes { try right.read(into: $0) }
-            guard count == same, ours.prefix(count) == theirs.prefix(same) else { return false }
-            if count == 0 { return true }
+        try SegmentCheck.haveSameContent(try directory.reader(of: one), try directory.reader(of: other))
+    }
+
+    /// The files that a segment has now, in any form.
+    func files(of name: SegmentName) throws -> [StoredSegment] {
+        try StoredSegment.Form.allCases.compactMap { form in
+            do throws(SystemError) {
+                let status = try FileTree.status(FilePath.join(directory.path, "\(name)\(form.suffix)"))
+                return StoredSegment(name: name, form: form, bytes: UInt64(max(0, status.bytes)))
+            } catch {
+                guard error.isNotFound else { throw error }
+                return nil
+            }
         }
     }
 }

@@ -10,7 +10,6 @@ final class ChainWalk {
     private let directory: WALDirectory
     private let plan: ChainPlan
     private let major: PostgresMajor?
-    private let progress: (UInt64) -> Void
     private var reading = ChainReading()
     /// What a child's first segment goes on from, by its timeline.
     private var inherited: [TimelineID: (scanner: SegmentScanner, lastCommit: PostgresTime?)] = [:]
@@ -26,18 +25,14 @@ final class ChainWalk {
     init(
         _ directory: WALDirectory,
         _ plan: ChainPlan,
-        major: PostgresMajor? = nil,
-        progress: @escaping (UInt64) -> Void = { _ in }
+        major: PostgresMajor? = nil
     ) {
         self.directory = directory
         self.plan = plan
         self.major = major
-        self.progress = progress
     }
 
-    /// Reads these ranges; all that is needed when none are named.
-    func run(_ ranges: [TimelineID: [ClosedRange<UInt64>]]? = nil) throws -> ChainReading {
-        let ranges = ranges ?? plan.needed
+    func run(_ ranges: [TimelineID: [ClosedRange<UInt64>]]) throws -> ChainReading {
         for timeline in ranges.keys.sorted() {
             for range in ranges[timeline] ?? [] { try walk(timeline, range) }
         }
@@ -148,8 +143,6 @@ final class ChainWalk {
                     let count = try reader.read(into: UnsafeMutableRawBufferPointer(rebasing: buffer[..<room]))
                     if count == 0 { return }
                     feed(&scanner, UnsafeRawBufferPointer(rebasing: buffer[..<count]), reader.major)
-                    reading.bytes &+= UInt64(count)
-                    progress(UInt64(count))
                 }
             }
             if let fault = scanner.fault {

@@ -31,6 +31,11 @@ package struct Verification: Sendable {
     package func run(deep: Bool, progress: Progress = .silent) throws -> VerifyReport {
         let begin = SystemClock.monotonicSeconds()
         let outcome = try look(deep: deep, progress)
+        return report(outcome, deep: deep, since: begin)
+    }
+
+    /// What was found, also noted for `status`.
+    func report(_ outcome: Outcome, deep: Bool, since begin: Double) -> VerifyReport {
         let report = VerifyReport(
             outcome,
             deep: deep,
@@ -42,22 +47,57 @@ package struct Verification: Sendable {
     }
 
     func look(deep: Bool, _ progress: Progress) throws -> Outcome {
-        progress.step(deep ? "reading names and first pages" : "looking at names, sizes and first pages")
-        let plan = ChainPlan(try gathering.gather())
-        var reading = ChainReading()
-        if deep {
-            progress.step("checking records")
-            let total = plan.neededBytes
-            var done: UInt64 = 0
-            reading = try ChainWalk(gathering.directory, plan, major: gathering.major) { count in
-                done &+= count
-                progress.report(.bytes(done: done, total: max(total, done)))
-            }.run()
+        do {
+            return try find(deep: deep, progress)
+        } catch let error as SystemError {
+            throw ArchiveError(
+                .verificationFailed,
+                "the archive could not be verified: \(error)",
+                hint: "see the permissions of '\(gathering.directory.path)', and the kernel's log"
+            )
         }
-        var outcome = Outcome(plan: plan, names: plan.breaks, reading: reading)
+    }
+
+    private func find(deep: Bool, _ progress: Progress) throws -> Outcome {
+        progress.step("looking at names, sizes and first pages")
+        let plan = ChainPlan(try gathering.gather())
+        var outcome = Outcome(plan: plan, names: plan.breaks, reading: ChainReading())
+        if deep { outcome.reading = try read(plan, progress) }
         try confirm(&outcome)
         if !deep, !outcome.names.isEmpty { outcome.reading = try edges(of: outcome) }
         return outcome
+    }
+
+    /// All of it on all processors, and once more where something is wrong.
+    private func read(_ plan: ChainPlan, _ progress: Progress) throws -> ChainReading {
+        progress.step("checking records")
+        let total = plan.neededBytes
+        var done: UInt64 = 0
+        let survey = ChainSurvey(directory: gathering.directory, plan: plan, major: gathering.major)
+        let result = try survey.run { count in
+            done &+= count
+            progress.report(.bytes(done: done, total: max(total, done)))
+        }
+        var reading = result.reading
+        var suspects = result.suspects.mapValues { $0.map { $0...$0 } }
+        for place in plan.breaks where !place.kind.isOfHistory {
+            suspects[place.timeline, default: []].append(place.numbers)
+        }
+        guard !suspects.isEmpty else { return reading }
+        progress.step("looking closer")
+        let closer = try walk(plan, beside: suspects, clipped: true)
+        for (timeline, end) in closer.ends where end >= reading.ends[timeline] ?? .invalid {
+            reading.ends[timeline] = end
+            reading.lastCommits[timeline] = closer.lastCommits[timeline] ?? reading.lastCommits[timeline]
+        }
+        reading.interruptions = closer.interruptions.map { interruption in
+            var interruption = interruption
+            let place = interruption.place
+            interruption.place.lastBefore =
+                place.lastBefore ?? result.commitsBefore[place.timeline]?[place.numbers.lowerBound]
+            return interruption
+        }
+        return reading
     }
 
     /// Others complete, compress and expire segments meanwhile: only what is still so counts.
@@ -77,18 +117,33 @@ package struct Verification: Sendable {
 
     /// Reads only what is next to each break: where exactly records end and go on, and at which commits.
     private func edges(of outcome: Outcome) throws -> ChainReading {
-        let size = outcome.plan.facts.segmentSize
-        var ranges: [TimelineID: [ClosedRange<UInt64>]] = [:]
+        var places: [TimelineID: [ClosedRange<UInt64>]] = [:]
         for place in outcome.names where !place.kind.isOfHistory {
-            let lower = max(place.numbers.lowerBound, 2) - 2
-            let upper = place.numbers.upperBound.addingReportingOverflow(2)
-            guard !upper.overflow, size.start(of: upper.partialValue) > size.start(of: lower) else { continue }
-            ranges[place.timeline, default: []].append(lower...upper.partialValue)
+            places[place.timeline, default: []].append(place.numbers)
         }
-        let walk = ChainWalk(gathering.directory, outcome.plan, major: gathering.major)
-        var reading = try walk.run(ranges.mapValues(ChainPlan.united))
+        var reading = try walk(outcome.plan, beside: places, clipped: false)
         for index in reading.interruptions.indices { reading.interruptions[index].isFault = false }
         reading.ends = [:]
         return reading
+    }
+
+    /// Two segments on each side say where records end and go on.
+    private func walk(
+        _ plan: ChainPlan,
+        beside places: [TimelineID: [ClosedRange<UInt64>]],
+        clipped: Bool
+    ) throws -> ChainReading {
+        var ranges: [TimelineID: [ClosedRange<UInt64>]] = [:]
+        for (timeline, numbers) in places {
+            let near = numbers.map { range in
+                let upper = range.upperBound.addingReportingOverflow(2)
+                return (max(range.lowerBound, 2) - 2)...(upper.overflow ? range.upperBound : upper.partialValue)
+            }
+            let needed = plan.needed[timeline] ?? []
+            ranges[timeline] = ChainPlan.united(near).flatMap { range in
+                clipped ? needed.filter { $0.overlaps(range) }.map { range.clamped(to: $0) } : [range]
+            }
+        }
+        return try ChainWalk(gathering.directory, plan, major: gathering.major).run(ranges)
     }
 }

@@ -5,7 +5,6 @@ package struct Settings: Hashable, Sendable {
     /// Connection for replication; empty: `upstream` with `user=replication`.
     package var upstreamReplication = ""
     package var slot = ""
-    package var walIngest = WALIngest.stream
     /// Commits upstream may wait for this archive: every record is fsynced and reported at once.
     package var walSynchronous = false
     /// shared_buffers of the standby; empty: an eighth of the memory, at most 1 GB.

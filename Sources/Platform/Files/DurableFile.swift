@@ -60,6 +60,12 @@ package enum DurableFile {
         try syncParents(from, to)
     }
 
+    /// Gives a file a second name, durably: EEXIST when `to` is taken.
+    package static func linkNew(_ from: String, _ to: String) throws(SystemError) {
+        try checkedCall(link(from, to), "link \(from) as", to)
+        try syncDirectory(FilePath.parent(of: to))
+    }
+
     /// Swaps two names in one step, not durably.
     package static func exchange(_ one: String, _ other: String) throws(SystemError) {
         try checked(pgarchive_rename_exchange(one, other), "exchange \(one) and", other)

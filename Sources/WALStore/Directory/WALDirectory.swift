@@ -24,10 +24,13 @@ package struct WALDirectory: Sendable {
 
     package func historyPath(of timeline: TimelineID) -> String { FilePath.join(path, timeline.historyFileName) }
 
+    /// A directory in it for files that others have taken the place of: no part of the archive.
+    package static let quarantineName = "quarantine"
+
     /// Everything in the directory; files that vanish meanwhile are left out.
     package func list() throws -> ArchiveListing {
         var entries: [(name: String, bytes: UInt64)] = []
-        for name in try FileTree.list(path) {
+        for name in try FileTree.list(path) where name != Self.quarantineName {
             guard let bytes = try fileBytes(name) else { continue }
             entries.append((name, bytes))
         }

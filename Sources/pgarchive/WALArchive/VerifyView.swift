@@ -61,7 +61,7 @@ struct VerifyView {
             let next = cost.nextSnapshot.map { ", where snapshot '\($0)' begins" } ?? ""
             return "the moments after \(from) and before \(until)\(next), on \(timelines)"
         }
-        for name in finding.lostSnapshots where finding.kind != .snapshotUnreadable {
+        for name in finding.lostSnapshots {
             lines.append("snapshot '\(name)' cannot be used any more")
         }
         for name in finding.stuck { lines.append("\(name) cannot go on, or start again, from where it is") }
