@@ -91,6 +91,14 @@ struct StopRuleTests {
         )
         #expect(rule.stop == LSN(1200))
         #expect(rule.clockSteppedBack)
+        // The same time comes once more, after the end.
+        let events: [WALEvent?] = [
+            .commit(Self.end(5_000_000, 1)), .commit(Self.end(9_000_000, 2)), .commit(Self.end(7_000_000, 3)),
+        ]
+        let twice = Self.run(.time(PostgresTime(rawValue: 8_000_000)), events)
+        #expect(twice.stop == LSN(1100) && twice.clockSteppedBack)
+        #expect(twice.firstLeftOut?.transactionID == 2)
+        #expect(!Self.run(.time(PostgresTime(rawValue: 6_000_000)), events).clockSteppedBack)
     }
 
     @Test("a position takes the first record that begins at it or later; exclusive ends before it")

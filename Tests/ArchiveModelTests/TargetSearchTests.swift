@@ -179,6 +179,31 @@ struct TargetSearchTests {
         }
     }
 
+    @Test("of a name that is not there, what is near is told all the same where an index passes over everything")
+    func nearNames() throws {
+        let archive = RandomArchive(seed: 3)
+        let (path, records) = archive.paths[0]
+        guard let last = records.last(where: { !$0.isMissing })?.record else { return }
+        let passed = PassedWAL(
+            end: last.end,
+            lastEnding: last.end,
+            lastCommit: nil,
+            newestTime: nil,
+            clockSteppedBack: false,
+            parameters: nil,
+            tablespace: nil
+        )
+        for target in [Target.transaction(1_000_000), .restorePoint("none")] {
+            let search = TargetSearch(target, along: path, snapshots: archive.snapshots)
+            let reading = RandomArchive.reading(records, path)
+            let plain = #expect(throws: TargetRefusal.self) { _ = try search.find(reading: reading) }
+            let indexed = #expect(throws: TargetRefusal.self) {
+                _ = try search.find(passOver: { _, _, _ in passed }, reading: reading)
+            }
+            #expect(plain == indexed)
+        }
+    }
+
     private static func passed(_ way: [RandomArchive.Record]) -> PassedWAL? {
         guard let last = way.last, let ending = way.lastIndex(where: { $0.event?.ended != nil }) else { return nil }
         let dropsLater = way[ending...].contains { item in

@@ -27,7 +27,8 @@ package struct StopRule: Sendable {
     package private(set) var firstLeftOut: Ending?
     /// The newest commit or abort time seen, whether included or not.
     package private(set) var newestTime: PostgresTime?
-    /// A commit time went backwards by more than a second within what was read: a time is then not one moment only.
+    /// A commit time went backwards by more than a second in what was read, or comes once more after the end: a time is
+    /// then not one moment only.
     package private(set) var clockSteppedBack = false
     package private(set) var parameters: HotStandbyParameters?
     /// A record that would make a server leave its directory when replayed.
@@ -157,12 +158,15 @@ package struct StopRule: Sendable {
         newestTime = max(newestTime ?? time, time)
     }
 
-    /// After the end: the first transaction that the target leaves out, where it is not far.
+    /// After the end: the first transaction that the target leaves out, and for a time whether some other moment may
+    /// have been meant, where they are not far.
     private mutating func look(_ record: WALRecord, _ event: WALEvent?) -> Bool {
-        guard firstLeftOut == nil, target != .latest else { return false }
+        guard target != .latest else { return false }
         if let ending = event?.ending {
-            firstLeftOut = Ending(ending, record)
-            return false
+            if firstLeftOut == nil { firstLeftOut = Ending(ending, record) }
+            guard case .time(let wanted, _) = target else { return false }
+            if ending.time <= wanted { noteTime(ending.time) }
+            if clockSteppedBack { return false }
         }
         return record.end.bytes(since: stop) < Self.outlookBytes
     }

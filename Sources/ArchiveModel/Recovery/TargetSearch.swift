@@ -192,8 +192,10 @@ package struct TargetSearch: Sendable {
         var holes: [SegmentName] = []
         var later: [SnapshotRecord] = []
         var newest: Reachable?
+        var hasPassed = false
         for snapshot in snapshots {
             let (found, end) = try read(from: snapshot, upTo: limit, passOver, reading)
+            hasPassed = hasPassed || found.readFrom > snapshot.redo
             if found.rule.isSettled {
                 if found.rule.stop >= snapshot.consistent { return found }
                 // An older one reads on to where it was.
@@ -205,6 +207,10 @@ package struct TargetSearch: Sendable {
             sightings.join(older: found.rule.sightings, wanted: transactionID)
             newest = newest ?? Reachable(found)
             if later.isEmpty { limit = snapshot.redo }
+        }
+        if hasPassed {
+            // Names and numbers that are near are known only where all was read.
+            return try findByName({ _, _, _ in nil }, reading)
         }
         if !later.isEmpty, let oldest = snapshots.last {
             throw TargetRefusal(

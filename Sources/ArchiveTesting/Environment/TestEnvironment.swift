@@ -40,6 +40,10 @@ package enum TestEnvironment {
 
     package static let hasStrace = FileManager.default.isExecutableFile(atPath: "/usr/bin/strace")
 
+    /// The library that makes up a clock for a program.
+    package static let fakeClock = ["x86_64", "aarch64"].map { "/usr/lib/\($0)-linux-gnu/faketime/libfaketime.so.1" }
+        .first { FileManager.default.fileExists(atPath: $0) }
+
     /// How long something must stay idle to count as idle; the full minute where time is no matter.
     package static let idleSeconds =
         ProcessInfo.processInfo.environment["PGARCHIVE_TEST_IDLE"].flatMap(Double.init) ?? 60
@@ -57,6 +61,7 @@ package enum TestEnvironment {
     package static let noMount: Comment = "needs root, loop devices, btrfs-progs and xfsprogs"
     package static let noRoot: Comment = "needs root"
     package static let noStrace: Comment = "needs strace"
+    package static let noFakeClock: Comment = "needs libfaketime (Debian: faketime)"
 
     package static func postgresProgram(_ name: String) throws -> String {
         guard let postgresBin else { throw TestFailure("no PostgreSQL here") }

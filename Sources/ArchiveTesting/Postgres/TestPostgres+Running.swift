@@ -7,9 +7,12 @@ extension TestPostgres {
 
     package func start() throws {
         forgetDeadPostmaster()
+        // Through env: it is for the server, and not for what first changes the user.
         let result = try TestCommand(
-            "\(bin)/pg_ctl",
-            ["-D", data, "-l", "\(root)/log", "-w", "-t", "60", "start"]
+            "/usr/bin/env",
+            options.environment.map { "\($0.key)=\($0.value)" } + [
+                "\(bin)/pg_ctl", "-D", data, "-l", "\(root)/log", "-w", "-t", "60", "start",
+            ]
         ).run(deadline: 90)
         guard result.status == 0 else { throw TestFailure("PostgreSQL did not start: \(result)\n\(log)") }
     }

@@ -11,6 +11,8 @@ package final class TestPostgres: Sendable {
         package var archives = true
         /// Lines for pg_hba.conf; nil for trust to everybody on the local socket, replication included.
         package var hostBasedAuthentication: String?
+        /// Of the server itself.
+        package var environment: [String: String] = [:]
 
         package init() {}
     }
