@@ -70,11 +70,6 @@ package final class NewFile {
         if let failure { throw failure }
     }
 
-    /// Fills the buffer with what was written; fewer bytes only at the end.
-    package func readFull(into buffer: UnsafeMutableRawBufferPointer, at offset: UInt64) throws(SystemError) -> Int {
-        try file.readFull(into: buffer, at: Int64(clamping: offset))
-    }
-
     /// Makes the file durable, gives it its name, and makes that durable.
     ///
     /// - Throws: EEXIST when the name is taken; what has it stays.

@@ -1,7 +1,7 @@
 import Platform
 import WALFormat
 
-/// Copies a segment, and checks the very bytes that are stored: each page and each record.
+/// Copies a segment, and checks what is stored: each page and each record.
 struct SegmentCopy {
     private let segment: PushedSegment
 
@@ -22,7 +22,8 @@ struct SegmentCopy {
         var offset: UInt64 = 0
         try withUnsafeTemporaryAllocation(byteCount: 1 << 20, alignment: 4096) { buffer in
             while offset < segment.size.bytes {
-                let count = isCloned ? try file.readFull(into: buffer, at: offset) : try reader.read(into: buffer)
+                // Also where it is shared: the server has just written it, so it is in memory.
+                let count = try reader.read(into: buffer)
                 if count == 0 { break }
                 let bytes = UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(buffer)[..<count])
                 // First, so that the disk is at work meanwhile.
