@@ -140,6 +140,7 @@ struct ReceiverLiveTests {
                 #expect(last.hasPrefix("00000004"))
                 try eventually("\(last); \(again.log)") { again.completeFiles.contains(last) }
                 for timeline in 2...4 { #expect(again.files.contains("0000000\(timeline).history")) }
+                try #expect(Verification(directory: directory).run(deep: true).findings == [])
                 try compare(again, with: upstream)
             }
         }

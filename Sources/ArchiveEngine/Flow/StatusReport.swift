@@ -23,8 +23,8 @@ package struct StatusReport: Codable, Sendable {
     package var snapshots: Int
     package var clones: Int
     package var clonesRunning: Int
-    /// What the last `wal_archive verify` said; nil when there was none.
-    package var verified: LastVerification?
+    /// What the last `wal_archive verify` of each kind said.
+    package var verified: [LastVerification]
 
     /// Whether every part runs; what stands still has a reason in its part.
     package var isRunning: Bool { parts.allSatisfy(\.isRunning) }

@@ -94,12 +94,24 @@ package struct LastVerification: Codable, Sendable {
         )
     }
 
-    /// A full disk is no reason for a verification to fail.
-    func store(_ container: Container) {
-        try? JSONFile.replace(container.paths.lastVerification, with: self)
+    /// The last one of each kind: names alone do not take back what reading found.
+    private struct Both: Codable {
+        var quick: LastVerification?
+        var deep: LastVerification?
     }
 
-    package static func read(_ container: Container) -> LastVerification? {
-        (try? JSONFile.read(LastVerification.self, from: container.paths.lastVerification)) ?? nil
+    /// A full disk is no reason for a verification to fail.
+    func store(_ container: Container) {
+        let path = container.paths.lastVerification
+        var both = (try? JSONFile.read(Both.self, from: path)) ?? Both()
+        if deep { both.deep = self } else { both.quick = self }
+        try? JSONFile.replace(path, with: both)
+    }
+
+    /// The last one that read everything, and a quick one that came after it.
+    package static func read(_ container: Container) -> [LastVerification] {
+        guard let both = try? JSONFile.read(Both.self, from: container.paths.lastVerification) else { return [] }
+        let quick = both.quick.flatMap { quick in both.deep.map { $0.at < quick.at } ?? true ? quick : nil }
+        return [both.deep, quick].compactMap(\.self)
     }
 }

@@ -59,9 +59,14 @@ extension ChainPlan {
     }
 
     private func advice(_ chainBreak: ChainBreak, isNeeded: Bool) -> String {
-        let repair = "'pgarchive wal_archive verify --repair' fetches it from the upstream, if it still has it"
+        let hasBackups = !facts.roots.isEmpty
+        let repair =
+            hasBackups
+            ? "'pgarchive wal_archive verify --repair' fetches it from the upstream, if it still has it"
+            : "--repair with -d CONNECTION fetches it from the server, if that still has it"
+        let snapshot = hasBackups ? "take a snapshot now" : "take a base backup now"
         switch chainBreak.kind {
-        case .missing, .incomplete, .endsEarly: return "\(repair); else take a snapshot now"
+        case .missing, .incomplete, .endsEarly: return "\(repair); else \(snapshot)"
         case .differingDuplicate:
             return "'pgarchive wal_archive verify --repair' keeps the one whose records are right"
         case .misplaced: return "find out who put it there, and move it away"
@@ -71,7 +76,7 @@ extension ChainPlan {
         case .otherCluster, .otherTimeline:
             return "find out who put it there; \(repair)"
         case .wrongSize, .damaged, .unreadable, .snapshotUnreadable:
-            return isNeeded ? "\(repair); else take a snapshot now" : "nothing needs it"
+            return isNeeded ? "\(repair); else \(snapshot)" : "nothing needs it"
         }
     }
 }

@@ -16,6 +16,8 @@ package struct RepairPlan: Codable, Sendable {
         package var timeline: TimelineID
         /// The segment's number; 0 for a history.
         package var number: UInt64
+        /// There is no file of it.
+        package var isMissing: Bool
         /// The first and last segment of the damage that this one may be a part of.
         package var suspects: ClosedRange<UInt64>
         package var reason: String
@@ -54,6 +56,7 @@ package struct RepairPlan: Codable, Sendable {
                         name: name,
                         timeline: place.timeline,
                         number: number,
+                        isMissing: place.kind == .missing,
                         suspects: place.kind == .missing ? number...number : place.numbers,
                         reason: place.what
                     )
@@ -65,6 +68,7 @@ package struct RepairPlan: Codable, Sendable {
                     name: name,
                     timeline: place.timeline,
                     number: 0,
+                    isMissing: place.kind == .historyMissing,
                     suspects: 0...0,
                     reason: place.what
                 )

@@ -59,7 +59,7 @@ enum StatusText {
             + waterline(report.waterline.stations, palette)
             + "\n\(HumanText.count(report.snapshots, "snapshot")), \(HumanText.count(report.clones, "clone"))"
             + (report.clones > 0 ? " (\(report.clonesRunning) running)" : "") + "\n"
-            + (report.verified.map { verified($0, palette) + "\n" } ?? "")
+            + report.verified.map { verified($0, palette) + "\n" }.joined()
             + report.waterline.violations.map { palette.red("inconsistent: \($0)") + "\n" }.joined()
     }
 }

@@ -6,6 +6,7 @@ enum RepairView {
     static func text(_ plan: RepairPlan) -> String {
         var lines = plan.steps.map { step in
             switch step.action {
+            case .replaceSegment where step.isMissing: "would fetch \(step.name) from the upstream"
             case .fetchHistory: "would fetch \(step.name) from the upstream"
             case .replaceSegment where step.suspects.count > 1:
                 "would compare \(step.name) with the upstream's, and replace it where they differ"
