@@ -10,12 +10,14 @@
 #endif
 #define CRC_TARGET __attribute__((target("+crc")))
 #define CRC_STEP64(crc, value) __crc32cd((crc), (value))
+#define CRC_STEP32(crc, value) __crc32cw((crc), (value))
 #define CRC_STEP8(crc, value) __crc32cb((crc), (value))
 #define HAVE_CRC_INSTRUCTIONS 1
 #elif defined(__x86_64__)
 #include <nmmintrin.h>
 #define CRC_TARGET __attribute__((target("sse4.2")))
 #define CRC_STEP64(crc, value) ((uint32_t)_mm_crc32_u64((crc), (value)))
+#define CRC_STEP32(crc, value) _mm_crc32_u32((crc), (value))
 #define CRC_STEP8(crc, value) _mm_crc32_u8((crc), (value))
 #define HAVE_CRC_INSTRUCTIONS 1
 #endif
@@ -31,7 +33,14 @@ static uint32_t slices[8][256];
 static uint32_t shift_long[4][256];
 static uint32_t shift_short[4][256];
 
+/* A WAL record's header, and what of it the checksum covers, after the rest of the record (xlogrecord.h). */
+#define HEADER 24
+#define COVERED 20
+
+static uint32_t record_portable(const void *record, size_t length);
+
 static uint32_t (*chosen)(uint32_t, const void *, size_t) = pgarchive_crc32c_update_portable;
+static uint32_t (*chosen_record)(const void *, size_t) = record_portable;
 
 uint32_t pgarchive_crc32c_update_portable(uint32_t state, const void *bytes, size_t count)
 {
@@ -52,7 +61,22 @@ uint32_t pgarchive_crc32c_update_portable(uint32_t state, const void *bytes, siz
     return state;
 }
 
+static uint32_t record_portable(const void *record, size_t length)
+{
+    uint32_t state = pgarchive_crc32c_update_portable(0xFFFFFFFFu, (const char *)record + HEADER, length - HEADER);
+
+    return ~pgarchive_crc32c_update_portable(state, record, COVERED);
+}
+
 #ifdef HAVE_CRC_INSTRUCTIONS
+
+static inline uint32_t load32(const unsigned char *bytes)
+{
+    uint32_t value;
+
+    memcpy(&value, bytes, sizeof value);
+    return value;
+}
 
 static inline uint64_t load64(const unsigned char *bytes)
 {
@@ -83,7 +107,8 @@ update_in_lanes(uint32_t state, const unsigned char *next, size_t lane, uint32_t
     return shifted(shifted(first, shift) ^ second, shift) ^ third;
 }
 
-CRC_TARGET static uint32_t update_by_instruction(uint32_t state, const void *bytes, size_t count)
+CRC_TARGET static inline __attribute__((always_inline)) uint32_t
+update_inline(uint32_t state, const void *bytes, size_t count)
 {
     const unsigned char *next = bytes;
 
@@ -102,9 +127,29 @@ CRC_TARGET static uint32_t update_by_instruction(uint32_t state, const void *byt
         next += 8;
         count -= 8;
     }
+    if (count >= 4) {
+        state = CRC_STEP32(state, load32(next));
+        next += 4;
+        count -= 4;
+    }
     while (count-- > 0)
         state = CRC_STEP8(state, *next++);
     return state;
+}
+
+CRC_TARGET static uint32_t update_by_instruction(uint32_t state, const void *bytes, size_t count)
+{
+    return update_inline(state, bytes, count);
+}
+
+CRC_TARGET static uint32_t record_by_instruction(const void *record, size_t length)
+{
+    const unsigned char *header = record;
+    uint32_t state = update_inline(0xFFFFFFFFu, header + HEADER, length - HEADER);
+
+    state = CRC_STEP64(state, load64(header));
+    state = CRC_STEP64(state, load64(header + 8));
+    return ~CRC_STEP32(state, load32(header + 16));
 }
 
 /* The CRC is linear: the shift of any state is that of its bits, combined. */
@@ -154,12 +199,19 @@ __attribute__((constructor)) static void prepare(void)
 #ifdef HAVE_CRC_INSTRUCTIONS
     prepare_shift(shift_long, LONG_LANE);
     prepare_shift(shift_short, SHORT_LANE);
-    if (have_instructions())
+    if (have_instructions()) {
         chosen = update_by_instruction;
+        chosen_record = record_by_instruction;
+    }
 #endif
 }
 
 uint32_t pgarchive_crc32c_update(uint32_t state, const void *bytes, size_t count)
 {
     return chosen(state, bytes, count);
+}
+
+uint32_t pgarchive_crc32c_record(const void *record, size_t length)
+{
+    return length < HEADER ? 0 : chosen_record(record, length);
 }

@@ -19,10 +19,7 @@ extension SegmentScanner {
             }
             let length = Int(header.totalLength)
             let body = UnsafeRawBufferPointer(start: record + RecordHeader.size, count: length &- RecordHeader.size)
-            var crc = CRC32C()
-            crc.update(body)
-            crc.update(UnsafeRawBufferPointer(start: record, count: RecordHeader.sizeBeforeCRC))
-            guard crc.value == header.crc else {
+            guard CRC32C.ofRecord(UnsafeRawBufferPointer(start: record, count: length)) == header.crc else {
                 fail(.badCRC, at: position)
                 break
             }
@@ -30,7 +27,7 @@ extension SegmentScanner {
             advance(space)
             taken &+= space
             let complete = accept(header, at: start)
-            let shown = header.bodyIsWanted ? body.prefix(Self.maxBodyBytes) : body.prefix(0)
+            let shown = header.bodyIsWanted || handsOutEveryBody ? body.prefix(Self.maxBodyBytes) : body.prefix(0)
             if try onRecord(complete, UnsafeRawBufferPointer(rebasing: shown)) == .stop {
                 stopped = true
             }
@@ -110,7 +107,7 @@ extension SegmentScanner {
         }
         crc = CRC32C()
         captured.removeAll(keepingCapacity: true)
-        bodyIsWanted = header.bodyIsWanted
+        bodyIsWanted = header.bodyIsWanted || handsOutEveryBody
         bytesLeft = totalLength &- RecordHeader.size
         phase = .body
         if bytesLeft == 0 {

@@ -38,6 +38,8 @@ package struct SegmentScanner: Sendable {
     }
 
     package let segmentSize: SegmentSize
+    /// The bodies of all records are handed out, not only of those that events come from.
+    package var handsOutEveryBody = false
     /// May be changed between chunks, where the caller goes on to another timeline.
     package var expectation: Expectation
     /// The address of the next byte wanted; at a fault the start of the record or page with the fault.
@@ -122,6 +124,7 @@ package struct SegmentScanner: Sendable {
         next.major = major
         next.systemIdentifier = systemIdentifier
         next.lastRecordStart = lastRecordStart
+        next.handsOutEveryBody = handsOutEveryBody
         if phase == .segmentTail {
             next.phase = .segmentTail
         }

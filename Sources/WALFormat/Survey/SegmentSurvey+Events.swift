@@ -5,7 +5,7 @@ extension SegmentSurvey {
         let kind: SurveyEvent.Kind
         switch event {
         case .checkpoint(let checkpoint):
-            summary.lastCheckpoint = .init(
+            facts.lastCheckpoint = .init(
                 start: record.start,
                 end: record.end,
                 redo: checkpoint.redo,
@@ -21,7 +21,7 @@ extension SegmentSurvey {
         case .endOfRecovery(let timeline, let previous, let moment):
             (kind, time) = (.timelineSwitch(from: previous, to: timeline), moment)
         case .parameterChange(let change):
-            summary.parameters = summary.parameters?.raised(to: change) ?? change
+            facts.parameters = facts.parameters?.raised(to: change) ?? change
             kind = .parameterChange(change)
         case .restorePoint(let name, let moment): (kind, time) = (.restorePoint(name: name), moment)
         case .fullPageWritesChange(let isOn): kind = .fullPageWritesChange(isOn)

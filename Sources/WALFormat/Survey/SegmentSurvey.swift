@@ -18,7 +18,19 @@ package struct SegmentSurvey: Sendable {
         let dropped: Range<Int>
     }
 
-    package internal(set) var summary: SegmentSummary
+    /// Of the records so far.
+    package var summary: SegmentSummary {
+        var whole = facts
+        if let last { (whole.lastRecord, whole.end) = last }
+        let total = statistics.total
+        (whole.records, whole.recordBytes) = (total.records, total.bytes)
+        return whole
+    }
+    package private(set) var statistics = RecordStatistics()
+    /// The summary, but for what is known from elsewhere.
+    var facts: SegmentSummary
+    private var isEmpty = true
+    private(set) var last: (start: LSN, end: LSN)?
     private(set) var table = TransactionTable()
     private(set) var ends: [End] = []
     private(set) var subtransactions: [UInt32] = []
@@ -30,12 +42,14 @@ package struct SegmentSurvey: Sendable {
     private(set) var oldestRunning: UInt32?
 
     package init(_ segment: SegmentName, start: LSN) {
-        summary = SegmentSummary(segment: segment, end: start)
+        facts = SegmentSummary(segment: segment, end: start)
     }
 
     /// Begins anew with another piece; keeps the memory.
     package mutating func reset(_ segment: SegmentName, start: LSN) {
-        summary = SegmentSummary(segment: segment, end: start)
+        facts = SegmentSummary(segment: segment, end: start)
+        (isEmpty, last) = (true, nil)
+        statistics.removeAll()
         table.removeAll()
         ends.removeAll(keepingCapacity: true)
         subtransactions.removeAll(keepingCapacity: true)
@@ -48,14 +62,13 @@ package struct SegmentSurvey: Sendable {
     /// Takes the next record, with its body as `SegmentScanner` hands it out.
     @inline(__always)
     package mutating func visit(_ record: WALRecord, body: UnsafeRawBufferPointer, major: PostgresMajor) {
-        if summary.records == 0 {
-            summary.firstRecord = record.start
-            summary.firstPrevious = record.previous
+        if isEmpty {
+            isEmpty = false
+            facts.firstRecord = record.start
+            facts.firstPrevious = record.previous
         }
-        summary.lastRecord = record.start
-        summary.end = record.end
-        summary.records &+= 1
-        summary.recordBytes &+= UInt64(record.totalLength)
+        last = (record.start, record.end)
+        statistics.add(record.resourceManager, bytes: record.totalLength)
         switch record.resourceManager {
         case ResourceManager.heap: heap(record, body)
         case ResourceManager.transaction: transaction(record, body, major)
@@ -66,6 +79,7 @@ package struct SegmentSurvey: Sendable {
         }
     }
 
+    @inline(__always)
     private mutating func heap(_ record: WALRecord, _ body: UnsafeRawBufferPointer) {
         let change: TransactionTable.Change
         switch record.info & 0x70 {
@@ -74,13 +88,11 @@ package struct SegmentSurvey: Sendable {
         case 0x20, 0x40: change = .update
         default: return
         }
-        guard record.transactionID != 0 else { return }
-        var parts = RecordParts(record, body: body)
-        guard let block = parts.nextBlock(), block.fork == 0 else { return }
-        if change == .delete || block.relation.tellsDrops {
-            heapClosely(change, record, block, &parts)
+        guard record.transactionID != 0, let file = RelationFile(firstBlockOf: body) else { return }
+        if change == .delete || file.tellsDrops {
+            heapClosely(change, record, body)
         } else {
-            table.count(change, rows: 1, of: block.relation, by: record.transactionID)
+            table.count(change, rows: 1, of: file, by: record.transactionID)
         }
     }
 
@@ -88,9 +100,10 @@ package struct SegmentSurvey: Sendable {
     private mutating func heapClosely(
         _ change: TransactionTable.Change,
         _ record: WALRecord,
-        _ block: BlockReference,
-        _ parts: inout RecordParts
+        _ body: UnsafeRawBufferPointer
     ) {
+        var parts = RecordParts(record, body: body)
+        guard let block = parts.nextBlock() else { return }
         let second = parts.nextBlock()
         while parts.nextBlock() != nil {}
         guard let main = parts.main() else { return }
@@ -163,14 +176,14 @@ package struct SegmentSurvey: Sendable {
         isNotable: Bool,
         _ lists: (children: Range<Int>, removed: Range<Int>, dropped: Range<Int>)
     ) {
-        if let earliest = summary.earliestTime, earliest <= time {} else { summary.earliestTime = time }
-        if let latest = summary.latestTime, latest >= time {} else { summary.latestTime = time }
-        if id != 0 { summary.include(transaction: id) }
+        if let earliest = facts.earliestTime, earliest <= time {} else { facts.earliestTime = time }
+        if let latest = facts.latestTime, latest >= time {} else { facts.latestTime = time }
+        if id != 0 { facts.include(transaction: id) }
         if isCommit {
-            summary.commits &+= 1
-            summary.lastCommit = .init(time: time, transactionID: id, start: record.start, end: record.end)
+            facts.commits &+= 1
+            facts.lastCommit = .init(time: time, transactionID: id, start: record.start, end: record.end)
         } else {
-            summary.aborts &+= 1
+            facts.aborts &+= 1
         }
         guard id != 0 else { return }
         ends.append(

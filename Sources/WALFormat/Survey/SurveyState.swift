@@ -43,7 +43,8 @@ package struct SurveyState: Hashable, Sendable, Codable {
         guard let border else { return .joined }
         let next = border.next(scan.segmentSize)
         if next >= scan.limit { return .covered }
-        let isNext = scan.survey.summary.firstRecord == next && scan.survey.summary.firstPrevious == border.lastRecord
+        let facts = scan.survey.facts
+        let isNext = facts.firstRecord == next && facts.firstPrevious == border.lastRecord
         let goesBack = border.timeline.flatMap { last in scan.firstTimeline.map { $0 < last } } ?? false
         return isNext && !goesBack ? .joined : .broken
     }
@@ -55,10 +56,10 @@ package struct SurveyState: Hashable, Sendable, Codable {
     package mutating func append(_ scan: borrowing SurveyScan, timeline: (LSN) -> TimelineID) -> [SurveyEvent] {
         let events = append(scan.survey)
         systemIdentifier = systemIdentifier ?? scan.systemIdentifier
-        if let last = scan.survey.summary.lastRecord {
+        if let last = scan.survey.last {
             border = Border(
-                lastRecord: last,
-                end: scan.survey.summary.end,
+                lastRecord: last.start,
+                end: last.end,
                 timeline: scan.lastTimeline,
                 major: scan.scanner.major
             )
@@ -117,12 +118,19 @@ package struct SurveyState: Hashable, Sendable, Codable {
         var whole = take(effects.transactionID) ?? TransactionEffects(transactionID: effects.transactionID)
         if size + whole.size + effects.size <= Self.limit {
             whole.append(effects)
+            // In one order, however the WAL was divided.
+            whole.files.sort { $0.file.sortKey < $1.file.sortKey }
+            whole.notes.sort { $0.position < $1.position }
         } else {
             isLimited = true
         }
         size += whole.size
         open[whole.transactionID] = whole
     }
+}
+
+extension RelationFile {
+    fileprivate var sortKey: (UInt32, UInt32, UInt32) { (tablespace, database, number) }
 }
 
 extension TransactionEffects {

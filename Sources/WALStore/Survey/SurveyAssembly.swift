@@ -8,6 +8,7 @@ struct SurveyAssembly {
     /// Of the segment that is being put together.
     private var summary: SegmentSummary?
     private var events: [SurveyEvent] = []
+    private var statistics = RecordStatistics()
     private var trouble: SurveyedSegment.Outcome?
     private var stored: StoredSegment?
     private var isJoined: Bool?
@@ -33,6 +34,7 @@ struct SurveyAssembly {
         defer {
             (summary, trouble, stored, isJoined) = (nil, nil, nil, nil)
             events = []
+            statistics = RecordStatistics()
         }
         return SurveyedSegment(
             name: piece.name,
@@ -40,6 +42,7 @@ struct SurveyAssembly {
             outcome: trouble ?? .valid,
             summary: summary,
             events: events,
+            statistics: statistics,
             openRecord: last.openRecord,
             reach: last.scan?.position ?? place.start,
             isJoined: isJoined ?? false
@@ -61,7 +64,7 @@ struct SurveyAssembly {
             var covered = piece
             covered.scan = nil
             covered.openRecord = nil
-            if case .damaged? = piece.trouble { covered.trouble = nil }
+            if case .damaged? = piece.trouble { covered.trouble = piece.wrongLength.map { .wrongSize($0) } }
             if case .partial? = piece.trouble { covered.trouble = .partial(nil) }
             return covered
         }
@@ -78,6 +81,7 @@ struct SurveyAssembly {
             } else {
                 events += state.append(scan) { [source] in source.path.timeline(at: $0) }
                 summary?.append(scan.survey.summary)
+                statistics.add(scan.survey.statistics)
             }
         }
         switch trouble {

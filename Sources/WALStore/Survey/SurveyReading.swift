@@ -24,6 +24,8 @@ struct SurveyedPiece: Sendable {
     /// Nil when nothing is wrong.
     var trouble: SurveyedSegment.Outcome?
     var openRecord: LSN?
+    /// Of the last piece of a segment, where its records are not valid: the length, if that is wrong too.
+    var wrongLength: UInt64?
 }
 
 /// Reads pieces, one after the other, with one buffer and at most one open file.
@@ -82,7 +84,7 @@ final class SurveyReading {
             case .wrongSize(let bytes): result.trouble = .wrongSize(bytes)
             case .otherMissing: result.openRecord = scan.openRecord
             case .ranOut where stored.form.isComplete:
-                result.trouble = .wrongSize(scan.position.bytes(since: size.start(of: piece.segment)))
+                result.trouble = .wrongSize(try lengthFound(of: piece.segment))
             case .ranOut: result.trouble = .partial(nil)
             case .fault(let fault, let inComplete):
                 if fault.position >= size.start(of: piece.segment &+ 1) {
@@ -94,6 +96,9 @@ final class SurveyReading {
                     result.openRecord = fault.position
                 } else {
                     result.trouble = .damaged(fault)
+                    if piece.limit == size.start(of: piece.segment &+ 1) {
+                        result.wrongLength = try wrongSize(of: piece.segment)
+                    }
                 }
             }
         } catch {
@@ -162,6 +167,12 @@ final class SurveyReading {
         file = (segment, reader)
         try reader.skip(to: position)
         return reader
+    }
+
+    private func lengthFound(of segment: UInt64) throws -> UInt64 {
+        guard let reader = file?.reader, file?.segment == segment else { return 0 }
+        if reader.plainDescriptor != nil { return try reader.fileBytes() }
+        return reader.position.bytes(since: size.start(of: segment))
     }
 
     /// The length of the segment being read, where it is not that of a segment.

@@ -10,6 +10,8 @@ package struct SurveyedSegment: Sendable {
     /// Of the records that begin here, as far as they are valid; nil when nothing could be read.
     package let summary: SegmentSummary?
     package let events: [SurveyEvent]
+    /// Of the records in the summary.
+    package let statistics: RecordStatistics
     /// The record that begins here, is right as far as it goes, and ends in WAL that is not there (yet).
     package let openRecord: LSN?
     /// How far the last record begun here was followed: beyond the segment's end, a fault may lie in a later segment.

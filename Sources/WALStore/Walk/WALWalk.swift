@@ -22,6 +22,7 @@ package struct WALWalk {
 
     private let directory: WALDirectory
     private let expectation: SegmentScanner.Expectation
+    private let everyBody: Bool
 
     package typealias Visitor = (
         _ record: WALRecord,
@@ -31,9 +32,16 @@ package struct WALWalk {
     ) throws -> SegmentScanner.Verdict
 
     /// A walk over `directory`; the expected timeline is set by the path.
-    package init(_ directory: WALDirectory, expectation: SegmentScanner.Expectation = .init()) {
+    ///
+    /// With `everyBody` the visitor gets the bodies of all records, not only of those that events come from.
+    package init(
+        _ directory: WALDirectory,
+        expectation: SegmentScanner.Expectation = .init(),
+        everyBody: Bool = false
+    ) {
         self.directory = directory
         self.expectation = expectation
+        self.everyBody = everyBody
     }
 
     /// Visits each record that begins at or after `from` and ends at or before `upTo`.
@@ -56,6 +64,7 @@ package struct WALWalk {
             segmentSize: directory.segmentSize,
             expectation: expectation
         )
+        scanner.handsOutEveryBody = everyBody
         while true {
             if let upTo, scanner.position >= upTo { return .reached }
             guard let piece = try nextPiece(at: scanner.position, path, upTo: upTo) else {

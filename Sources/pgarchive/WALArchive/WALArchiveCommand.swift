@@ -21,7 +21,7 @@ struct WALArchiveCommand: ParsableCommand {
         subcommands: [
             WALArchiveStatusCommand.self, WALArchiveListCommand.self, WALArchiveLogCommand.self,
             WALArchiveStartCommand.self, WALArchiveStopCommand.self, WALArchiveReceiveCommand.self,
-            WALArchiveVerifyCommand.self, WALArchiveSalvageCommand.self,
+            WALArchiveInspectCommand.self, WALArchiveVerifyCommand.self, WALArchiveSalvageCommand.self,
         ],
         aliases: ["wal"]
     )

@@ -36,6 +36,20 @@ import WALFormat
         }
     }
 
+    /// A record's checksum in one call, for every length around the lanes' borders.
+    @Test func recordsAtOnce() {
+        var random = SeededGenerator(seed: 2)
+        let bytes = (0..<4096).map { _ in UInt8.random(in: 0...255, using: &random) }
+        bytes.withUnsafeBytes { all in
+            for length in Array(24...260) + Array(780...810) + [3000, 4000] {
+                var crc = CRC32C()
+                crc.update(UnsafeRawBufferPointer(rebasing: all[24..<length]))
+                crc.update(UnsafeRawBufferPointer(rebasing: all[..<20]))
+                #expect(pgarchive_crc32c_record(all.baseAddress, length) == crc.value, "length \(length)")
+            }
+        }
+    }
+
     @Test func partsGiveTheWhole() {
         let bytes = (0..<2000).map { UInt8(truncatingIfNeeded: $0 &* 7) }
         bytes.withUnsafeBytes { all in
