@@ -62,4 +62,22 @@ struct PushCrashTests {
             #expect(strikes > 10)
         }
     }
+
+    /// As on SMB: PostgreSQL itself takes no notice of that either.
+    @Test func aShareWithoutSyncOfDirectoriesWillDo() throws {
+        try PushFixture.with { fixture in
+            let sweep = SyscallSweep(
+                arguments: fixture.arguments(fixture.name),
+                workingDirectory: fixture.data,
+                directory: fixture.directory
+            )
+            var statuses: [Int32] = []
+            _ = try sweep.walk("error=EINVAL", calls: ["fsync"]) { strike in
+                statuses.append(strike.result.status)
+                try? FileManager.default.removeItem(atPath: fixture.stored(fixture.name))
+            }
+            // The file's own syncs must not fail; the last is the directory's.
+            #expect(statuses == [1, 1, 0])
+        }
+    }
 }

@@ -80,9 +80,16 @@ package enum DurableFile {
         try syncDirectory(FilePath.parent(of: path))
     }
 
+    /// Makes the names in a directory durable.
+    ///
+    /// Some network filesystems (SMB) have nothing of the kind and say EINVAL: there a name is the server's at once.
     package static func syncDirectory(_ path: String) throws(SystemError) {
         let directory = try Descriptor.open(path, O_RDONLY | O_DIRECTORY)
-        try directory.sync()
+        do throws(SystemError) {
+            try directory.sync()
+        } catch {
+            guard error.isUnsupported else { throw error }
+        }
     }
 
     /// Syncs a file that someone else wrote.
