@@ -27,6 +27,10 @@ package enum SettingsFile {
             "wal.synchronous", .flag(\.walSynchronous),
             "true: commits upstream may wait for this archive (synchronous_standby_names)"
         ),
+        (
+            "wal.restore_program", .text(\.restoreProgram),
+            "asked for a segment that is no longer here: %f is its name, %p where to put it; see docs/copies.md"
+        ),
         ("standby.shared_buffers", .text(\.standbySharedBuffers), "empty: an eighth of the memory, at most 1GB"),
         (
             "standby.shared_preload_libraries", .text(\.preloadLibraries),
@@ -78,6 +82,10 @@ package enum SettingsFile {
         for key in table.keys {
             let name = prefix + key
             guard let value = table[key] else { continue }
+            if name == copiesKey {
+                settings.walCopies = try copies(value, path: path)
+                continue
+            }
             if let section = value.table {
                 guard keys.contains(where: { $0.name.hasPrefix(name + ".") }) else { throw unknown(name, path) }
                 try apply(section, prefix: name + ".", to: &settings, path: path)
@@ -86,6 +94,34 @@ package enum SettingsFile {
             guard let entry = keys.first(where: { $0.name == name }) else { throw unknown(name, path) }
             try set(entry.slot, name: name, value: value, in: &settings, path: path)
         }
+    }
+
+    /// An array of tables, which stands below all else.
+    private static let copiesKey = "wal.copy"
+
+    private static func copies(_ value: any TOMLValueConvertible, path: String) throws -> [WALCopy] {
+        func fault(_ what: String) -> ArchiveError {
+            ArchiveError(
+                .usage,
+                "\(path): \(what)",
+                hint: "a copy is written as [[wal.copy]] with name, program and dest on lines of their own"
+            )
+        }
+        guard let entries = value.array else { throw fault("wal.copy is a list") }
+        var copies: [WALCopy] = []
+        for entry in entries {
+            guard let table = entry.table else { throw fault("wal.copy is a list of tables") }
+            if let unknown = table.keys.first(where: { !["name", "program", "dest"].contains($0) }) {
+                throw fault("[[wal.copy]] has no '\(unknown)'")
+            }
+            guard let name = table["name"]?.string, let program = table["program"]?.string, !program.isEmpty else {
+                throw fault("[[wal.copy]] needs a name and a program, both in quotes")
+            }
+            try Name.check(name, what: "copy")
+            if copies.contains(where: { $0.name == name }) { throw fault("two copies are called '\(name)'") }
+            copies.append(WALCopy(name: name, program: program, destination: table["dest"]?.string ?? ""))
+        }
+        return copies
     }
 
     private static func set(
@@ -159,6 +195,10 @@ package enum SettingsFile {
             }
             lines += ["# \(comment)", "\(parts.last ?? "") = \(value(slot, settings))"]
         }
+        lines += [
+            "", "# Completed segments go elsewhere too, as often as there are such stanzas:", "# [[wal.copy]]",
+            "# name = \"tape\"", "# program = \"cp %p %d/%f\"", "# dest = \"/mnt/tape\"",
+        ]
         return lines.joined(separator: "\n") + "\n"
     }
 

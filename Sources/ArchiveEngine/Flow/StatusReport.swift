@@ -58,7 +58,7 @@ package struct StatusReport: Codable, Sendable {
                     processID: supervisor?.pid
                 ),
                 receiver, standby,
-            ],
+            ] + container.settings.walCopies.map { copyPart(container, $0, isSupervised: supervisor != nil) },
             waterline: waterline(
                 status: receiver.isRunning ? receiverStatus : nil,
                 receiver: receiver,
@@ -97,6 +97,26 @@ package struct StatusReport: Codable, Sendable {
             state: standing.word,
             reason: standing.reason,
             processID: holder.pid
+        )
+    }
+
+    private static func copyPart(_ container: Container, _ copy: WALCopy, isSupervised: Bool) -> PartReport {
+        let status = (try? JSONFile.read(CopyStatus.self, from: container.paths.copyStatus(copy.name))) ?? nil
+        let waiting = status.map { $0.waiting > 0 ? ", \($0.waiting) waiting" : "" } ?? ""
+        guard isSupervised, let status else {
+            return PartReport(
+                name: "copy \(copy.name)",
+                isRunning: false,
+                state: "stopped",
+                reason: isSupervised ? "it has not begun yet" : "the supervisor is not running"
+            )
+        }
+        let tries = status.failures > 1 ? " (\(status.failures) times)" : ""
+        return PartReport(
+            name: "copy \(copy.name)",
+            isRunning: status.state != .failing,
+            state: status.state.rawValue + waiting,
+            reason: status.reason.map { "\(status.file ?? ""): \($0)\(tries)" }
         )
     }
 

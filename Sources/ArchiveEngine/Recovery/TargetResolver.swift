@@ -127,7 +127,9 @@ package struct TargetResolver: Sendable {
         along path: TimelinePath,
         _ visit: (WALRecord, WALEvent?) -> Bool
     ) throws -> TargetSearch.ReadingEnd {
-        let walk = WALWalk(container.walDirectory, expectation: container.expectation)
+        let walk = WALWalk(container.walDirectory, expectation: container.expectation) { missing in
+            try RestoreProgram(container)?.bringBack(missing) ?? false
+        }
         let end = try walk.records(from: start, along: path) { record, _, body, major in
             let event = body.isEmpty ? nil : WALEvent.decode(record, body: body, major: major)
             return visit(record, event) ? .proceed : .stop

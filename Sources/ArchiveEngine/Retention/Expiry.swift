@@ -106,7 +106,8 @@ package struct Expiry: Sendable {
                 },
             standbyRedo: try? ControlFileReader.read(container.paths.standbyTree).checkpointRedo,
             segments: listing.segments.filter(\.form.isComplete).map(\.name),
-            segmentSize: container.segmentSize
+            segmentSize: container.segmentSize,
+            uncopied: try WALArchiveFiles.uncopied(container)
         )
     }
 

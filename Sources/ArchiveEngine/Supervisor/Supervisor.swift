@@ -37,12 +37,16 @@ package struct Supervisor: Sendable {
         }
         let space = SnapshotSpace(container)
         let counter = try OwnedThread.start(name: "space") { space.keepCounting() }
+        let copies = try CopyKeeper(container, log: log)
+        let copying = try OwnedThread.start(name: "copies") { copies.run() }
         let ending = try serve(listener, signals: signals, keepers: keepers, log: log)
         log.line("supervisor ending: \(ending)")
         space.end()
+        copies.end()
         for keeper in keepers { keeper.end() }
         for thread in threads { thread.join() }
         counter.join()
+        copying.join()
     }
 
     private func takeLock() throws -> HeldLock {

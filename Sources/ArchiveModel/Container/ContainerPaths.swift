@@ -53,6 +53,11 @@ package struct ContainerPaths: Hashable, Sendable {
     /// What the restore of a process reads of the container.
     package func restoreHold(_ pid: Int32) -> String { "\(run)/restore-\(pid).json" }
     package static let restoreHoldPrefix = "restore-"
+    package var copies: String { "\(root)/copies" }
+    package func copy(_ name: String) -> String { "\(copies)/\(name)" }
+    package func copyStatus(_ name: String) -> String { "\(run)/copy-\(name).json" }
+    package func copyLock(_ name: String) -> String { "\(run)/copy-\(name).lock" }
+    package func copyLog(_ name: String) -> String { "\(log)/copy_\(name).log" }
     package var snapshotSpace: String { "\(run)/space.json" }
 
     /// The directory of the standby's and the clones' Unix sockets.

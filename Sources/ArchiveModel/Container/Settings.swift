@@ -7,6 +7,10 @@ package struct Settings: Hashable, Sendable {
     package var slot = ""
     /// Commits upstream may wait for this archive: every record is fsynced and reported at once.
     package var walSynchronous = false
+    /// Where completed segments go besides, each with its own program.
+    package var walCopies: [WALCopy] = []
+    /// A shell command that brings a segment back which is no longer here; empty: none.
+    package var restoreProgram = ""
     /// shared_buffers of the standby; empty: an eighth of the memory, at most 1 GB.
     package var standbySharedBuffers = ""
     /// Libraries the standby and the clones must load to replay (those with resource managers of their own).

@@ -25,19 +25,23 @@ package struct RetentionInventory: Sendable {
     package var standbyRedo: LSN?
     package var segments: [SegmentName]
     package var segmentSize: SegmentSize
+    /// Segments that a copy has still to take, and its name.
+    package var uncopied: [SegmentName: String]
 
     package init(
         snapshots: [SnapshotRecord],
         clones: [Clone],
         standbyRedo: LSN?,
         segments: [SegmentName],
-        segmentSize: SegmentSize
+        segmentSize: SegmentSize,
+        uncopied: [SegmentName: String] = [:]
     ) {
         self.snapshots = snapshots
         self.clones = clones
         self.standbyRedo = standbyRedo
         self.segments = segments
         self.segmentSize = segmentSize
+        self.uncopied = uncopied
     }
 }
 
@@ -56,6 +60,8 @@ package struct RetentionPlan: Sendable {
     /// WAL below this position is needed by nothing; nil when nothing may be removed.
     package let walFloor: LSN?
     package let segmentsToRemove: [SegmentName]
+    /// How many segments only wait for a copy, by the copy's name.
+    package let waitingForCopies: [String: Int]
 
     /// - Parameter expire: every moment from here on stays reachable.
     package init(inventory: RetentionInventory, expire: PostgresTime, minimum: Int) {
@@ -98,14 +104,18 @@ package struct RetentionPlan: Sendable {
         guard inventory.standbyRedo != nil, let lowest = needed.min() else {
             self.walFloor = nil
             self.segmentsToRemove = []
+            self.waitingForCopies = [:]
             return
         }
         let size = inventory.segmentSize
         let floor = size.segmentStart(of: lowest)
         self.walFloor = floor
-        self.segmentsToRemove = inventory.segments
+        let unneeded = inventory.segments
             .filter { name in name.start(size: size).map { $0 < floor } ?? false }
             .sorted { $0.description < $1.description }
+        self.segmentsToRemove = unneeded.filter { inventory.uncopied[$0] == nil }
+        self.waitingForCopies = unneeded.compactMap { inventory.uncopied[$0] }
+            .reduce(into: [:]) { counts, name in counts[name, default: 0] += 1 }
     }
 }
 

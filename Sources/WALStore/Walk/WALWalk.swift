@@ -23,6 +23,7 @@ package struct WALWalk {
     private let directory: WALDirectory
     private let expectation: SegmentScanner.Expectation
     private let everyBody: Bool
+    private let bringBack: (SegmentName) throws -> Bool
 
     package typealias Visitor = (
         _ record: WALRecord,
@@ -34,14 +35,18 @@ package struct WALWalk {
     /// A walk over `directory`; the expected timeline is set by the path.
     ///
     /// With `everyBody` the visitor gets the bodies of all records, not only of those that events come from.
+    ///
+    /// - Parameter bringBack: asked once for each segment that is missing between others; true when it is there now.
     package init(
         _ directory: WALDirectory,
         expectation: SegmentScanner.Expectation = .init(),
-        everyBody: Bool = false
+        everyBody: Bool = false,
+        bringBack: @escaping (SegmentName) throws -> Bool = { _ in false }
     ) {
         self.directory = directory
         self.expectation = expectation
         self.everyBody = everyBody
+        self.bringBack = bringBack
     }
 
     /// Visits each record that begins at or after `from` and ends at or before `upTo`.
@@ -65,10 +70,14 @@ package struct WALWalk {
             expectation: expectation
         )
         scanner.handsOutEveryBody = everyBody
+        var asked: SegmentName?
         while true {
             if let upTo, scanner.position >= upTo { return .reached }
             guard let piece = try nextPiece(at: scanner.position, path, upTo: upTo) else {
-                return try endOrGap(scanner, path)
+                let end = try endOrGap(scanner, path)
+                guard case .missing(let name) = end, asked != name, try bringBack(name) else { return end }
+                asked = name
+                continue
             }
             scanner.expectation.timeline = piece.reader.stored.name.timeline
             try feed(&scanner, piece, path, visit)

@@ -101,6 +101,7 @@ struct ExpiryView: Encodable {
     let keepSnapshots: [Kept]
     let walFloor: LSN?
     let removeSegments: [String]
+    let waitingForCopies: [String: Int]
 
     init(_ plan: RetentionPlan, _ date: ExpiryDate) {
         expireDate = date.instant
@@ -108,13 +109,17 @@ struct ExpiryView: Encodable {
         keepSnapshots = plan.kept.map { Kept(snapshot: $0.snapshot, reason: $0.reason) }
         walFloor = plan.walFloor
         removeSegments = plan.segmentsToRemove.map(\.description)
+        waitingForCopies = plan.waitingForCopies
     }
 
     func text(_ palette: Palette) -> String {
         var table = TableText([("ACTION", .left), ("SNAPSHOT", .left), ("REASON", .left)], whenEmpty: "no snapshots")
         for name in deleteSnapshots { table.add([.init("delete", .bad), .init(name), "older than the expiry date"]) }
         for kept in keepSnapshots { table.add([.init("keep", .good), .init(kept.snapshot), .init(kept.reason)]) }
-        return table.text(palette) + wal + "\n"
+        let copies = waitingForCopies.sorted { $0.key < $1.key }.map { name, count in
+            "WAL: \(HumanText.count(count, "segment")) only kept until copy '\(name)' has taken them\n"
+        }
+        return table.text(palette) + wal + "\n" + copies.joined()
     }
 
     private var wal: String {

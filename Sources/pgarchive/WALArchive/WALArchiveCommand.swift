@@ -22,6 +22,7 @@ struct WALArchiveCommand: ParsableCommand {
             WALArchiveStatusCommand.self, WALArchiveListCommand.self, WALArchiveLogCommand.self,
             WALArchiveStartCommand.self, WALArchiveStopCommand.self, WALArchiveReceiveCommand.self,
             WALArchiveInspectCommand.self, WALArchiveVerifyCommand.self, WALArchiveSalvageCommand.self,
+            WALArchiveImportCommand.self,
         ],
         aliases: ["wal"]
     )

@@ -1,0 +1,87 @@
+import ArchiveModel
+import Glibc
+import Platform
+import WALFormat
+
+/// The notification files of one copy (`copies/NAME/FILE.ready`, `.done`): small, and they survive everything.
+///
+/// `.ready` says that a file is to be copied, `.done` that it was. What has neither is as good as ready.
+struct CopyMarks {
+    let directory: String
+
+    init(_ container: Container, _ name: String) {
+        directory = container.paths.copy(name)
+    }
+
+    func prepare() throws(SystemError) {
+        try FileTree.makeDirectory(directory, mode: 0o700, parents: true)
+    }
+
+    /// The files that were copied, and those that are marked as to be copied.
+    func read() throws(SystemError) -> (done: Set<String>, ready: Set<String>) {
+        var done: Set<String> = []
+        var ready: Set<String> = []
+        for name in try FileTree.list(directory) {
+            if name.hasSuffix(".done") { done.insert(String(name.dropLast(5))) }
+            if name.hasSuffix(".ready") { ready.insert(String(name.dropLast(6))) }
+        }
+        // Killed between a link and its removal.
+        return (done, ready.subtracting(done))
+    }
+
+    func setReady(_ file: String) throws(SystemError) {
+        _ = try Descriptor.open("\(directory)/\(file).ready", O_WRONLY | O_CREAT, mode: 0o600)
+    }
+
+    /// Durably: what is done is never copied again.
+    func setDone(_ file: String) throws(SystemError) {
+        try FaultPoint.pass("copy.beforeDone")
+        do throws(SystemError) {
+            try DurableFile.rename("\(directory)/\(file).ready", "\(directory)/\(file).done")
+        } catch {
+            // Somebody removed the mark.
+            guard error.isNotFound else { throw error }
+            try DurableFile.replace("\(directory)/\(file).done", text: "")
+        }
+    }
+
+    /// Forgets files that the archive no longer has.
+    func forget(_ files: some Sequence<String>) throws(SystemError) {
+        for file in files {
+            try FileTree.removeFile("\(directory)/\(file).done")
+            try FileTree.removeFile("\(directory)/\(file).ready")
+        }
+    }
+}
+
+extension WALArchiveFiles {
+    /// Segments that a configured copy has still to take, with the copy's name: expiry leaves them.
+    static func uncopied(_ container: Container) throws -> [SegmentName: String] {
+        guard !container.settings.walCopies.isEmpty else { return [:] }
+        let present = try complete(container)
+        var uncopied: [SegmentName: String] = [:]
+        for copy in container.settings.walCopies {
+            let marks = CopyMarks(container, copy.name)
+            let done = FileTree.exists(marks.directory) ? try marks.read().done : []
+            for file in present where !done.contains(file) {
+                if let name = SegmentName(file) { uncopied[name] = copy.name }
+            }
+        }
+        return uncopied
+    }
+}
+
+/// The complete files of the WAL archive, under the names that PostgreSQL knows.
+enum WALArchiveFiles {
+    static func complete(_ container: Container) throws(SystemError) -> Set<String> {
+        var names: Set<String> = []
+        for name in try FileTree.list(container.paths.walArchive) {
+            switch ArchiveFileName(name) {
+            case .segment(let segment), .compressedSegment(let segment, _): names.insert("\(segment)")
+            case .history, .backupHistory: names.insert(name)
+            case .partialSegment, .compressedPartialSegment, nil: break
+            }
+        }
+        return names
+    }
+}

@@ -1,0 +1,141 @@
+import ArchiveModel
+import Glibc
+import Platform
+import WALFormat
+import WALStore
+
+/// Adopts the WAL of an archive that something else has made: `archive_command`, pg_receivewal, another tool's.
+///
+/// Each file is checked as if a server archived it now; what is here already under its name stays, and must be equal.
+/// Killed anywhere it may be repeated.
+package struct ArchiveImport: Sendable {
+    let container: Container
+    let directory: String
+    let progress: Progress
+    let interruption: Interruption
+
+    package init(_ container: Container, from directory: String, progress: Progress, interruption: Interruption) {
+        self.container = container
+        self.directory = FileTree.absolute(directory)
+        self.progress = progress
+        self.interruption = interruption
+    }
+
+    package struct Outcome: Codable, Sendable {
+        package struct Refused: Codable, Sendable {
+            package var file: String
+            package var reason: String
+        }
+
+        package var adopted: [String] = []
+        /// Files that the archive has with the same content.
+        package var present = 0
+        package var bytes: UInt64 = 0
+        package var refused: [Refused] = []
+        /// Names that are no WAL's.
+        package var ignored: [String] = []
+    }
+
+    /// Adopts what the directory has; `dryRun` only says what it would look at.
+    package func run(dryRun: Bool = false) throws -> Outcome {
+        let files = try plan()
+        var outcome = Outcome()
+        outcome.ignored = files.ignored
+        guard !dryRun else {
+            outcome.adopted = try files.wanted.filter { try !isHere($0.known) }.map(\.file)
+            outcome.present = files.wanted.count - outcome.adopted.count
+            return outcome
+        }
+        let work = "\(container.paths.run)/import-\(getpid())"
+        try FileTree.makeDirectory(work, mode: 0o700, parents: true)
+        defer { try? FileTree.removeTree(work) }
+        progress.step("adopting \(files.wanted.count) files from '\(directory)'")
+        let total = UInt64(files.wanted.count) &* container.segmentSize.bytes
+        for (index, wanted) in files.wanted.enumerated() {
+            try interruption.check()
+            try adopt(wanted, work: work, into: &outcome)
+            progress.report(.bytes(done: UInt64(index + 1) &* container.segmentSize.bytes, total: total))
+        }
+        return outcome
+    }
+
+    private struct Wanted {
+        let file: String
+        let known: ArchiveFileName
+    }
+
+    /// Histories first, then by name: a segment's timeline is checked by its history.
+    private func plan() throws -> (wanted: [Wanted], ignored: [String]) {
+        guard FileTree.isDirectory(directory) else {
+            throw ArchiveError(
+                .notFound,
+                "there is no directory '\(directory)'",
+                hint: "give the old archive's directory"
+            )
+        }
+        let real = try FileTree.resolved(directory)
+        guard try real != FileTree.resolved(container.paths.walArchive) else {
+            throw ArchiveError(.usage, "'\(directory)' is this archive itself", hint: "give another directory")
+        }
+        var histories: [Wanted] = []
+        var others: [Wanted] = []
+        var ignored: [String] = []
+        for file in try FileTree.list(directory) {
+            switch ArchiveFileName(file) {
+            case .history(let timeline): histories.append(Wanted(file: file, known: .history(timeline)))
+            case .some(let known) where known.form?.isComplete ?? true: others.append(Wanted(file: file, known: known))
+            default: ignored.append(file)
+            }
+        }
+        return (histories + others, ignored)
+    }
+
+    private func isHere(_ known: ArchiveFileName) throws -> Bool {
+        guard let segment = known.segment else { return FileTree.exists("\(container.paths.walArchive)/\(known)") }
+        return try container.walDirectory.locate(segment)?.form.isComplete == true
+    }
+
+    private func adopt(_ wanted: Wanted, work: String, into outcome: inout Outcome) throws {
+        do {
+            let source = try plainSource(wanted, work: work)
+            defer { if source.isTemporary { unlink(source.path) } }
+            let push = ArchivePush(
+                PushRequest(
+                    archive: container.paths.walArchive,
+                    systemIdentifier: container.identity.systemIdentifier,
+                    segmentSize: container.segmentSize,
+                    source: source.path
+                )
+            )
+            switch try push.run(report: { progress.note($0) }) {
+            case .present: outcome.present += 1
+            case .stored:
+                outcome.adopted.append(wanted.file)
+                outcome.bytes &+= UInt64(max(0, (try? FileTree.size("\(directory)/\(wanted.file)")) ?? 0))
+                // An archive that was compressed does not become many times as large.
+                if let segment = wanted.known.segment, source.isTemporary {
+                    try container.walDirectory.compress(segment)
+                }
+            }
+        } catch let failure as PushFailure {
+            outcome.refused.append(Outcome.Refused(file: wanted.file, reason: failure.text))
+        } catch let error as StoreError {
+            outcome.refused.append(Outcome.Refused(file: wanted.file, reason: "\(error)"))
+        }
+    }
+
+    /// The file, or what a compressed one holds, under its plain name.
+    private func plainSource(_ wanted: Wanted, work: String) throws -> (path: String, isTemporary: Bool) {
+        let path = "\(directory)/\(wanted.file)"
+        guard let segment = wanted.known.segment, let form = wanted.known.form, form != .plain else {
+            return (path, false)
+        }
+        let source = WALDirectory(directory, segmentSize: container.segmentSize)
+        let content = try source.bytes(of: StoredSegment(name: segment, form: form, bytes: 0))
+        let plain = "\(work)/\(segment)"
+        try FileTree.removeFile(plain)
+        let output = try Descriptor.open(plain, O_WRONLY | O_CREAT | O_EXCL, mode: 0o600)
+        try content.withBytes { try output.writeAll($0, at: 0) }
+        return (plain, true)
+    }
+}

@@ -1,0 +1,182 @@
+import ArchiveTesting
+import Foundation
+import Testing
+
+/// What goes out of an archive, and what comes into it, besides the stream.
+@Suite(
+    "Copies, and segments from elsewhere",
+    .enabled(if: TestEnvironment.hasPostgres, TestEnvironment.noPostgres),
+    .keepsEvidence
+)
+struct CopyScenarios {
+    /// Each copy gets every file once, in order, whatever happens to the other, to itself or to the supervisor.
+    @Test func everyCopyGetsEverySegmentOnceAndInOrder() throws {
+        try TestArchive.with(TestArchive.Options()) { archive in
+            // One kept segment is compressed already, and from before the copies.
+            try archive.replayEverything()
+            _ = try archive.takeSnapshot()
+            try archive.pgarchive("cron", "compress-wal-archive", "1")
+            let tape = try archive.directory.subdirectory("tape")
+            let shelf = try archive.directory.subdirectory("shelf")
+            let broken = "\(shelf)/broken"
+            try SpoiltFile.write("", to: broken)
+            try archive.configureCopies([
+                ("tape", "cp %p %d/%f && echo %f >> %d/order", tape),
+                (
+                    "shelf",
+                    "test ! -e %d/broken || { echo no shelf; exit 3; }; cp %p %d/%f && echo %f >> %d/order", shelf
+                ),
+            ])
+            try archive.switchAndReceive()
+            try eventually(within: 30, "the tape has everything") { archive.isCopied(to: tape) }
+
+            // The other one says why it fails, and turns the status red.
+            try eventually(within: 30, "the failure is shown") {
+                try archive.pgarchive.run("container", "status").output.contains("no shelf")
+            }
+            try #expect(archive.pgarchive.run("container", "status").status == 1)
+            // What it has not got stays, though nothing else needs it.
+            let kept = archive.archivedSegments()
+            for _ in 1...2 { _ = try archive.takeAnotherSnapshot() }
+            try archive.pgarchive.setting("EXPIRE_DATE", "1 second ago").succeed(["snapshot", "expire"])
+            #expect(Set(kept).isSubset(of: archive.archivedSegments()))
+
+            // Killed with everything, it goes on where it was.
+            for process in archive.guardians + archive.supervisors { kill(process.pid, SIGKILL) }
+            try TestCommand("/bin/rm", [broken]).succeed()
+            try eventually(within: 20, "they are gone") { archive.supervisors.isEmpty && archive.guardians.isEmpty }
+            try archive.pgarchive("container", "start")
+            try archive.switchAndReceive()
+            try eventually(within: 60, "the shelf has everything") { archive.isCopied(to: shelf) }
+            try eventually(within: 60, "the tape too") { archive.isCopied(to: tape) }
+            for place in [tape, shelf] {
+                let order = try String(contentsOfFile: "\(place)/order", encoding: .utf8).split(separator: "\n")
+                #expect(order == order.sorted() && Set(order).count == order.count, "\(place): \(order)")
+            }
+            for name in archive.archivedSegments() {
+                try #expect(
+                    Data(contentsOf: URL(fileURLWithPath: "\(tape)/\(name)"))
+                        == Data(contentsOf: URL(fileURLWithPath: "\(archive.upstream.copies)/\(name)"))
+                )
+            }
+            try #expect(archive.pgarchive.run("container", "status").status == 0)
+            try archive.pgarchive.setting("EXPIRE_DATE", "1 second ago").succeed(["snapshot", "expire"])
+            #expect(!Set(kept).isSubset(of: archive.archivedSegments()))
+            try archive.finish()
+        }
+    }
+
+    /// Dead between any two steps of a copy: afterwards everything is copied, and marked so.
+    @Test(arguments: ["copy.beforeProgram", "copy.afterProgram", "copy.beforeDone"])
+    func aCopyThatDied(_ moment: String) throws {
+        try TestArchive.with(TestArchive.Options()) { archive in
+            let tape = try archive.directory.subdirectory("tape")
+            try archive.pgarchive("container", "stop")
+            try archive.configureCopies([("tape", "cp %p %d/%f", tape)])
+            let died = try archive.pgarchive.setting("PGARCHIVE_FAULT", "\(moment)=exit").run("container", "run")
+            #expect(died.status == 86, "\(died)")
+            try archive.pgarchive("container", "start")
+            try archive.switchAndReceive()
+            try eventually(within: 30, "everything is copied") { archive.isCopied(to: tape) }
+            try archive.finish()
+        }
+    }
+
+    /// A segment that was moved away is brought back when a clone needs it; what is not that segment is refused.
+    @Test func whatIsNoLongerHereIsBroughtBack() throws {
+        try TestArchive.with(TestArchive.Options()) { archive in
+            let oracle = try Oracle(archive.upstream)
+            try archive.replayEverything()
+            _ = try archive.takeSnapshot()
+            var names: [String] = []
+            for _ in 1...4 {
+                _ = try oracle.writeRow("in a segment of its own")
+                names.append(try archive.switchAndReceive())
+            }
+            let row = try oracle.writeRow("after them")
+            try archive.replayEverything()
+            let shelf = try archive.directory.subdirectory("shelf")
+            for name in names[1...2] {
+                try TestCommand("/bin/mv", ["\(archive.walArchive)/\(name)", "\(shelf)/\(name)"]).succeed()
+            }
+            let clone = ["clone", "create", "back", "--latest", "--start"]
+            expectRefusal(try archive.pgarchive.run(clone), status: 4, mentions: names[1])
+
+            try archive.set("restore_program", "cp \(shelf)/%f %p")
+            // Somebody mixed the tapes up.
+            let swap = "cd '\(shelf)' && mv \(names[1]) x && cp \(names[2]) \(names[1])"
+            try TestCommand("/bin/sh", ["-c", swap]).succeed()
+            expectRefusal(try archive.pgarchive.run(clone), status: 9, mentions: "is not that segment")
+            try TestCommand("/bin/sh", ["-c", "cd '\(shelf)' && mv x \(names[1])"]).succeed()
+            try archive.pgarchive.succeed(clone)
+            try #expect(archive.query("back", "select max(id) from oracle") == "\(row.id)")
+            #expect(Set(names).isSubset(of: archive.archivedSegments()))
+            try archive.finish()
+        }
+    }
+
+    /// Another archive of the same cluster, in all forms that there are; others' files are refused one by one.
+    @Test func anExistingArchiveIsAdopted() throws {
+        try TestArchive.with(TestArchive.Options()) { archive in
+            try archive.replayEverything()
+            _ = try archive.takeSnapshot()
+            let old = try archive.directory.subdirectory("old")
+            var names: [String] = []
+            for _ in 1...4 { names.append(try archive.switchAndReceive()) }
+            let copies = archive.upstream.copies
+            let forms = """
+                cd '\(old)' && cp '\(copies)/\(names[0])' . && gzip -c '\(copies)/\(names[1])' > \(names[1]).gz
+                cp '\(copies)/\(names[2])' '\(names[3]).partial' && cp '\(copies)/\(names[2])' \(names[3])
+                echo notes > README && printf '1\\t0/5000000\\tno\\n' > 00000002.history
+                """
+            try TestCommand("/bin/sh", ["-c", forms]).succeed()
+            let plan = try archive.pgarchive.json("wal_archive", "import", old, "--dry-run")
+            #expect(plan.find("adopted")?.array.compactMap(\.string) == ["00000002.history"], "\(plan)")
+
+            for name in names[0...1] { try TestCommand("/bin/rm", ["\(archive.walArchive)/\(name)"]).succeed() }
+            let outcome = try archive.pgarchive.run("wal_archive", "import", old)
+            #expect(outcome.status == 10, "\(outcome)")
+            #expect(outcome.error.contains("README") && outcome.error.contains("\(names[3]).partial"), "\(outcome)")
+            #expect(outcome.error.contains("\(names[3]): "), "\(outcome)")
+            #expect(Set(names).isSubset(of: archive.archivedSegments()))
+            #expect(FileManager.default.fileExists(atPath: "\(archive.walArchive)/00000002.history"))
+            // What was compressed is so again, and the same.
+            #expect(FileManager.default.fileExists(atPath: "\(archive.walArchive)/\(names[1]).zst"))
+            for sentence in try InvariantsChecker(archive).archivedBytesDiffer() { Issue.record("\(sentence)") }
+            let again = try archive.pgarchive.json("wal_archive", "import", old, "--dry-run")
+            #expect(again.find("adopted")?.array.isEmpty == true, "\(again)")
+        }
+    }
+}
+
+extension TestArchive {
+    fileprivate func configureCopies(_ copies: [(name: String, program: String, destination: String)]) throws {
+        let settings = "\(path)/pgarchive.toml"
+        let text = try String(contentsOfFile: settings, encoding: .utf8)
+        let stanzas = copies.map { copy in
+            "\n[[wal.copy]]\nname = \"\(copy.name)\"\nprogram = \"\(copy.program)\"\ndest = \"\(copy.destination)\"\n"
+        }
+        try SpoiltFile.write(text + stanzas.joined(), to: settings)
+    }
+
+    fileprivate func set(_ key: String, _ value: String) throws {
+        let settings = "\(path)/pgarchive.toml"
+        let lines = try String(contentsOfFile: settings, encoding: .utf8).split(
+            separator: "\n",
+            omittingEmptySubsequences: false
+        ).map { $0.hasPrefix("\(key) = ") ? "\(key) = \"\(value)\"" : String($0) }
+        try SpoiltFile.write(lines.joined(separator: "\n"), to: settings)
+    }
+
+    fileprivate func isCopied(to place: String) -> Bool {
+        let there = Set((try? FileManager.default.contentsOfDirectory(atPath: place)) ?? [])
+        return Set(archivedSegments()).isSubset(of: there)
+    }
+
+    /// With a checkpoint, so that older WAL is needed by nothing but older snapshots.
+    fileprivate func takeAnotherSnapshot() throws -> String {
+        try upstream.sql("checkpoint")
+        try replayEverything()
+        return try takeSnapshot().name
+    }
+}
