@@ -94,8 +94,26 @@ struct OracleTargetScenarios {
                 try archive.pgarchive("clone", "create", "c\(number)", "--at", row.after, "--start")
                 try #expect(archive.query("c\(number)", "select count(*) from oracle") == "\(number)")
             }
+            try itIsToldWhatWasAskedAndDone(archive)
             try archive.finish()
         }
+    }
+
+    /// In the clone's recovery.log and in the list; the log of its server is another one.
+    private func itIsToldWhatWasAskedAndDone(_ archive: TestArchive) throws {
+        let record = try archive.cloneRecord("c1")
+        let stop = try #require(record.find("stop")?.string)
+        let asked = try #require(record.find("requested")?.string)
+        let log = try String(contentsOfFile: "\(archive.path)/clones/c1/log/recovery.log", encoding: .utf8)
+        let lines = log.split(separator: "\n")
+        try #require(lines.count == 4, "\(log)")
+        #expect(lines[0].contains("asked for \(asked)"))
+        #expect(lines[1].contains("to \(stop)"))
+        #expect(lines[2].contains("to \(stop)") && lines[2].contains(" ms"))
+        #expect(lines[3].contains("stopped at \(stop), as planned; it goes on as timeline 2"))
+        try #expect(!archive.pgarchive("clone", "log", "c1").output.contains("asked for"))
+        let list = try archive.pgarchive("clone", "list").output
+        #expect(list.contains("TARGET") && list.contains("REACHED"), "\(list)")
     }
 
     /// DROP DATABASE removes the files before its commit; a clone at a time before the commit has them all the same.

@@ -8,8 +8,7 @@ package struct ReplayRate: Codable, Hashable, Sendable {
     /// How many were measured.
     package var recoveries: Int
 
-    /// Smaller ones tell of the start only, larger ones of replay.
-    private static let small = 2.0 * 1_048_576
+    /// Smaller ones tell of the start, larger ones of replay.
     private static let large = 32.0 * 1_048_576
 
     package init(bytesPerSecond: Double, startSeconds: Double, recoveries: Int) {
@@ -27,13 +26,12 @@ package struct ReplayRate: Codable, Hashable, Sendable {
         guard seconds > 0, seconds < 1e7 else { return self }
         var next = self
         let bytes = Double(bytes)
-        if bytes <= Self.small {
-            next.startSeconds = recoveries == 0 ? seconds : (startSeconds + seconds) / 2
-        } else if bytes >= Self.large {
+        if bytes < Self.large {
+            let start = max(seconds - bytes / max(bytesPerSecond, 1), seconds / 4)
+            next.startSeconds = recoveries == 0 ? start : (startSeconds + start) / 2
+        } else {
             let rate = bytes / max(seconds - startSeconds, seconds / 4)
             next.bytesPerSecond = recoveries == 0 ? rate : (bytesPerSecond + rate) / 2
-        } else {
-            return self
         }
         next.recoveries = min(recoveries, 1_000_000) + 1
         return next
