@@ -47,7 +47,8 @@ struct PgArchive: ParsableCommand {
         version: "pgarchive \(ProgramVersion.text)",
         subcommands: [
             ContainerNounCommand.self, WALArchiveCommand.self, StandbyCommand.self, SnapshotCommand.self,
-            CloneCommand.self, RestoreCommand.self, CronCommand.self, BashCompletionCommand.self,
+            CloneCommand.self, RestoreCommand.self, CronCommand.self, WindowCommand.self,
+            BashCompletionCommand.self,
         ]
     )
 

@@ -32,19 +32,34 @@ struct WaterlineTests {
             upstream: Self.station("upstream", 1000),
             received: Self.station("received", 900),
             durable: Self.station("durable", 800),
+            indexed: Self.station("indexed", 400),
             replayed: Self.station("replayed", nil),
             snapshot: Self.station("snapshot", 100)
         )
-        #expect(good.stations.map(\.lagBytes) == [0, 100, 200, nil, 900])
+        #expect(good.stations.map(\.lagBytes) == [0, 100, 200, 600, nil, 900])
         #expect(good.violations.isEmpty)
         let bad = Waterline(
             upstream: Self.station("upstream", 1000),
             received: Self.station("received", 900),
             durable: Self.station("durable", 950),
+            indexed: Self.station("indexed", 951),
             replayed: Self.station("replayed", 10),
             snapshot: Self.station("snapshot", 20)
         )
-        #expect(bad.violations.count == 2)
+        #expect(bad.violations.count == 3)
+    }
+
+    @Test("what is indexed and what is replayed both follow what is durable, and not each other")
+    func branches() {
+        let line = Waterline(
+            upstream: Self.station("upstream", 1000),
+            received: Self.station("received", 900),
+            durable: Self.station("durable", 800),
+            indexed: Self.station("indexed", 100),
+            replayed: Self.station("replayed", 700),
+            snapshot: Self.station("snapshot", 600)
+        )
+        #expect(line.violations.isEmpty)
     }
 
     @Test("behind an upstream that has not been heard, nobody knows how far one is")
@@ -53,6 +68,7 @@ struct WaterlineTests {
             upstream: Self.station("upstream", nil),
             received: Self.station("received", 900),
             durable: Self.station("durable", 800),
+            indexed: Self.station("indexed", 100),
             replayed: Self.station("replayed", 700),
             snapshot: Self.station("snapshot", 100)
         )

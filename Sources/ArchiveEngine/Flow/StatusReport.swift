@@ -171,6 +171,7 @@ package struct StatusReport: Codable, Sendable {
             ),
             received: .init(name: "received", position: valid(last?.received), timeline: last?.timeline),
             durable: .init(name: "durable", position: valid(last?.durable), timeline: last?.timeline),
+            indexed: IndexStatus.station(container, durable: valid(last?.durable)),
             replayed: .init(
                 name: "replayed",
                 position: probe?.replayed,

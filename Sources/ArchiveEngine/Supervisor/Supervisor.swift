@@ -39,14 +39,18 @@ package struct Supervisor: Sendable {
         let counter = try OwnedThread.start(name: "space") { space.keepCounting() }
         let copies = try CopyKeeper(container, log: log)
         let copying = try OwnedThread.start(name: "copies") { copies.run() }
+        let indexer = try Indexer(container, log: log)
+        let indexing = try OwnedThread.start(name: "index") { indexer.run() }
         let ending = try serve(listener, signals: signals, keepers: keepers, log: log)
         log.line("supervisor ending: \(ending)")
         space.end()
         copies.end()
+        indexer.end()
         for keeper in keepers { keeper.end() }
         for thread in threads { thread.join() }
         counter.join()
         copying.join()
+        indexing.join()
     }
 
     private func takeLock() throws -> HeldLock {

@@ -17,6 +17,8 @@ package struct ContainerPaths: Hashable, Sendable {
 
     package var walArchive: String { "\(root)/wal_archive" }
 
+    package var index: String { "\(root)/index.sqlite" }
+
     package var standby: String { "\(root)/standby" }
     /// The user's own settings for the standby, which may not exist.
     package var standbyExtra: String { "\(root)/standby.conf" }
@@ -58,6 +60,8 @@ package struct ContainerPaths: Hashable, Sendable {
     package func copyStatus(_ name: String) -> String { "\(run)/copy-\(name).json" }
     package func copyLock(_ name: String) -> String { "\(run)/copy-\(name).lock" }
     package func copyLog(_ name: String) -> String { "\(log)/copy_\(name).log" }
+    package var indexLock: String { "\(run)/index.lock" }
+    package var indexStatus: String { "\(run)/index.json" }
     package var snapshotSpace: String { "\(run)/space.json" }
 
     /// The directory of the standby's and the clones' Unix sockets.

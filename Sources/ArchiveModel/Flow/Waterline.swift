@@ -2,7 +2,8 @@ package import WALFormat
 
 /// How far WAL has come: each station's position, none beyond the one before it.
 ///
-/// `upstream ≥ received ≥ durable ≥ replayed ≥ snapshot`. Status, checks and tests read this one value.
+/// `upstream ≥ received ≥ durable ≥ {indexed, replayed}` and `replayed ≥ snapshot`. Status, checks and tests read this
+/// one value.
 package struct Waterline: Codable, Hashable, Sendable {
     package struct Station: Codable, Hashable, Sendable {
         package var name: String
@@ -34,8 +35,15 @@ package struct Waterline: Codable, Hashable, Sendable {
     /// In the order in which WAL flows.
     package private(set) var stations: [Station]
 
-    package init(upstream: Station, received: Station, durable: Station, replayed: Station, snapshot: Station) {
-        var stations = [upstream, received, durable, replayed, snapshot]
+    package init(
+        upstream: Station,
+        received: Station,
+        durable: Station,
+        indexed: Station,
+        replayed: Station,
+        snapshot: Station
+    ) {
+        var stations = [upstream, received, durable, indexed, replayed, snapshot]
         // What is here says nothing of how far an upstream is that has not been heard.
         let end = upstream.position == nil ? nil : stations.compactMap(\.position).max()
         for index in stations.indices {
@@ -46,12 +54,24 @@ package struct Waterline: Codable, Hashable, Sendable {
         self.stations = stations
     }
 
-    /// Pairs of neighbours where a station claims to be ahead of the one that feeds it; empty when all is well.
+    /// Where a station claims to be ahead of the one that feeds it; empty when all is well.
     package var violations: [String] {
-        let known = stations.filter { $0.position != nil }
-        return zip(known, known.dropFirst()).compactMap { feeder, station in
-            guard let before = feeder.position, let after = station.position, after > before else { return nil }
-            return "\(station.name) \(after) is ahead of \(feeder.name) \(before)"
+        var known: [String: Station] = [:]
+        return stations.compactMap { station in
+            guard let position = station.position else { return nil }
+            known[station.name] = station
+            // One that is not known stands for nothing: the one before it feeds.
+            var feeder = Self.feeders[station.name]
+            while let name = feeder, known[name] == nil { feeder = Self.feeders[name] }
+            guard let before = feeder.flatMap({ known[$0] }), let limit = before.position, position > limit else {
+                return nil
+            }
+            return "\(station.name) \(position) is ahead of \(before.name) \(limit)"
         }
     }
+
+    private static let feeders = [
+        "received": "upstream", "durable": "received", "indexed": "durable", "replayed": "durable",
+        "snapshot": "replayed",
+    ]
 }

@@ -17,6 +17,13 @@ package struct StopRule: Sendable {
         /// Its record.
         package var start: LSN
         package var end: LSN
+
+        package init(time: PostgresTime, transactionID: UInt32, start: LSN, end: LSN) {
+            self.time = time
+            self.transactionID = transactionID
+            self.start = start
+            self.end = end
+        }
     }
 
     package let target: Target

@@ -29,6 +29,13 @@ package struct SegmentSummary: Hashable, Sendable, Codable {
         package var transactionID: UInt32
         package var start: LSN
         package var end: LSN
+
+        package init(time: PostgresTime, transactionID: UInt32, start: LSN, end: LSN) {
+            self.time = time
+            self.transactionID = transactionID
+            self.start = start
+            self.end = end
+        }
     }
 
     package struct CheckpointPlace: Hashable, Sendable, Codable {

@@ -85,7 +85,7 @@ struct CloneCreateCommand: ContainerCommand {
         if let hint = request.swapped(among: try SnapshotCatalog(container).all().map(\.name)) {
             throw ArchiveError(.notFound, "there is no snapshot '\(request.snapshot ?? "")'", hint: hint)
         }
-        let index: TargetIndex? = nil
+        let index = TargetIndex.of(container) { [render] in render.warning($0) }
         let target = try request.resolvedTarget(index)
         if case .time(let time, _) = target { render.remark("target time: \(HumanText.instant(time))") }
         let plan = try global.withProgress { progress in

@@ -22,7 +22,8 @@ struct WALArchiveCommand: ParsableCommand {
             WALArchiveStatusCommand.self, WALArchiveListCommand.self, WALArchiveLogCommand.self,
             WALArchiveStartCommand.self, WALArchiveStopCommand.self, WALArchiveReceiveCommand.self,
             WALArchiveInspectCommand.self, WALArchiveVerifyCommand.self, WALArchiveSalvageCommand.self,
-            WALArchiveImportCommand.self,
+            WALArchiveImportCommand.self, WALArchiveWindowCommand.self, WALArchiveEventsCommand.self,
+            WALArchiveIndexCommand.self,
         ],
         aliases: ["wal"]
     )

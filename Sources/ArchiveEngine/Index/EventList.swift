@@ -1,0 +1,109 @@
+import ArchiveModel
+package import WALFormat
+import WALStore
+
+/// Which events are wanted.
+package struct EventFilter: Sendable {
+    package var since: PostgresTime?
+    package var until: PostgresTime?
+    /// Nil leaves out checkpoints only.
+    package var kinds: Set<String>?
+    /// A table's name, with or without schema and database, in any case.
+    package var table: String?
+    /// The newest so many; nil for all.
+    package var limit: Int?
+
+    package init() {}
+
+    /// Words for kinds, as `events` takes them: each kind's own, and some that stand for several.
+    package static let words: [(word: String, kinds: Set<String>)] = [
+        ("drop", ["drop"]), ("truncate", ["truncate"]), ("rewrite", ["rewrite"]),
+        ("delete", ["mass-delete"]), ("mass-delete", ["mass-delete"]),
+        ("update", ["mass-update"]), ("mass-update", ["mass-update"]),
+        ("database", ["database-create", "database-drop"]),
+        ("database-create", ["database-create"]), ("database-drop", ["database-drop"]),
+        ("tablespace", ["tablespace-create", "tablespace-drop"]),
+        ("tablespace-create", ["tablespace-create"]), ("tablespace-drop", ["tablespace-drop"]),
+        ("restore-point", ["restore-point"]), ("parameter-change", ["parameter-change"]),
+        ("full-page-writes-change", ["full-page-writes-change"]), ("timeline-switch", ["timeline-switch"]),
+        ("checkpoint", ["checkpoint"]),
+    ]
+
+    private static let usual = Set(words.flatMap(\.kinds)).subtracting(["checkpoint"])
+
+    var wantedKinds: Set<String> { kinds ?? Self.usual }
+
+    func wants(_ time: PostgresTime?) -> Bool {
+        if since == nil && until == nil { return true }
+        guard let time else { return false }
+        return (since.map { time >= $0 } ?? true) && (until.map { time <= $0 } ?? true)
+    }
+
+    func wants(_ named: NamedEvent) -> Bool {
+        guard let table else { return true }
+        return named.objects.contains { Self.matches(table, object: $0, database: named.database) }
+    }
+
+    /// Whether a name as a user writes it means a table.
+    static func matches(_ wanted: String, object: String, database: String?) -> Bool {
+        let wanted = wanted.lowercased()
+        let full = object.lowercased()
+        let plain = full.split(separator: " ").last.map(String.init) ?? full
+        let parts = plain.split(separator: ".", omittingEmptySubsequences: false)
+        // The name alone, with its schema, and with its database.
+        let forms =
+            parts.indices.map { parts[$0...].joined(separator: ".") }
+            + (database.map { ["\($0.lowercased()).\(plain)"] } ?? [])
+        return forms.contains { Glob.matches(wanted, $0) }
+    }
+}
+
+/// Events, found and named.
+package struct EventList: Sendable {
+    /// In the order of WAL.
+    package var events: [NamedEvent]
+    /// Older ones that the limit leaves out.
+    package var left: Int
+
+    package var unknown: [NamedEvent] { events.filter(\.isUnknown) }
+
+    package static func find(_ filter: EventFilter, in contents: ArchiveContents) throws -> EventList {
+        let names = EventNames(contents.index)
+        var found: [NamedEvent] = []
+        var left = 0
+        // From the newest on: names cost a look each.
+        for event in try contents.events(kinds: filter.wantedKinds).reversed() {
+            var event = event
+            event.time = try event.time ?? contents.time(of: event)
+            guard filter.wants(event.time) else { continue }
+            if filter.table == nil, let limit = filter.limit, found.count >= limit {
+                left += 1
+                continue
+            }
+            let named = try names.named(event)
+            guard filter.wants(named) else { continue }
+            if let limit = filter.limit, found.count >= limit { left += 1 } else { found.append(named) }
+        }
+        return EventList(events: found.reversed(), left: left)
+    }
+}
+
+extension ArchiveContents {
+    /// Of a record without a time: that of the first transaction that ends behind it, mostly its own.
+    fileprivate func time(of event: SurveyEvent) throws -> PostgresTime? {
+        let outlookBytes: UInt64 = 64 << 20
+        var time: PostgresTime?
+        let walk = WALWalk(container.walDirectory, expectation: container.expectation)
+        let path = container.path(to: event.timeline)
+        let limit = event.end.advanced(by: outlookBytes)
+        _ = try walk.records(from: event.start, along: path, upTo: limit) { record, _, body, major in
+            switch body.isEmpty ? nil : WALEvent.decode(record, body: body, major: major) {
+            case .commit(let end), .abort(let end): time = end.time
+            case .restorePoint(_, let moment): time = moment
+            default: return .proceed
+            }
+            return .stop
+        }
+        return time
+    }
+}

@@ -1,0 +1,101 @@
+import ArchiveModel
+import Glibc
+import Platform
+import PostgresLink
+import WALFormat
+
+/// Looks names up that no reading of the standby's catalogs met: in a clone of the moment just before the event, which
+/// is removed again at once.
+package struct EventLook {
+    private let container: Container
+    private let progress: Progress
+    private let interruption: Interruption?
+
+    /// So many at one time: each takes seconds.
+    package static let most = 20
+
+    private static let prefix = "look-"
+
+    package init(_ container: Container, progress: Progress = .silent, interruption: Interruption? = nil) {
+        self.container = container
+        self.progress = progress
+        self.interruption = interruption
+    }
+
+    /// Finds and keeps the names of the newest of these events; those that cannot be reached are left as they are.
+    ///
+    /// - Parameter say: is told why one was left.
+    package func resolve(_ events: [NamedEvent], say: @escaping @Sendable (String) -> Void) throws {
+        try removeLeftovers()
+        let index = TargetIndex.of(container, say: say)
+        // One look serves all that lies in the same database and was there then.
+        for event in events.map(\.event).suffix(Self.most).reversed() {
+            try interruption?.check()
+            do {
+                let names = try look(before: event, index)
+                try IndexFile(container).use(for: "names", say: say) { database in
+                    try database.database.transaction {
+                        for name in names { try database.insert(name) }
+                    }
+                }
+            } catch let error as ArchiveError where error.code != .interrupted {
+                say("the names at \(event.start) cannot be looked up: \(error.what)")
+            }
+        }
+    }
+
+    /// The relations of an event, as the catalogs had them just before it.
+    private func look(before event: SurveyEvent, _ index: TargetIndex) throws -> [KnownName] {
+        guard let database = event.database, database != 0 else { return [] }
+        progress.step("looking at the catalogs just before \(event.start)")
+        let plan = try TargetResolver(container, index: index).resolve(
+            .before(event.start),
+            timeline: .number(event.timeline)
+        )
+        let name = "\(Self.prefix)\(getpid())"
+        let record = try CloneCreate(container, interruption: interruption)
+            .run(name: name, plan: plan, requested: "a look just before \(event.start)")
+        defer { try? remove(record) }
+        let started = try CloneServer(container, record, walIsChecked: plan.isWholeRead).start(
+            interruption: interruption
+        )
+        let catalog = CatalogNames(container: container, port: started.port)
+        guard let databaseName = try catalog.shared(at: event.start).databases[database] else { return [] }
+        let wanted = event.kind.relations
+        return try catalog.relations(of: database, name: databaseName, at: event.start)
+            .filter { wanted.oids.contains($0.relation) || wanted.files.contains($0.file) }
+            .map { found in
+                var name = found
+                // It is no more, or has another file, from the event on.
+                name.seenTo = event.start
+                return name
+            }
+    }
+
+    private func remove(_ record: CloneRecord) throws {
+        _ = try CloneServer(container, record).stop(mode: .immediate, timeoutSeconds: 30)
+        try CloneDelete(container).run(name: record.name)
+    }
+
+    /// Those of looks that were killed.
+    private func removeLeftovers() throws {
+        for record in try CloneCatalog(container).listed() where record.name.hasPrefix(Self.prefix) {
+            guard let pid = Int32(record.name.dropFirst(Self.prefix.count)), kill(pid, 0) != 0, errno == ESRCH else {
+                continue
+            }
+            try? remove(record)
+        }
+    }
+}
+
+extension SurveyEvent.Kind {
+    /// By what its names are found.
+    fileprivate var relations: (oids: Set<UInt32>, files: Set<UInt32>) {
+        switch self {
+        case .drop(let found): (Set(found.dropped), Set(found.removed.map(\.number)))
+        case .truncate(let found), .rewrite(let found): (Set(found.locked), Set(found.removed.map(\.number)))
+        case .massDelete(let file, _), .massUpdate(let file, _): ([], [file.number])
+        default: ([], [])
+        }
+    }
+}

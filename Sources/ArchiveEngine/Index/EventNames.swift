@@ -1,0 +1,93 @@
+package import WALFormat
+
+/// An event with the names of what it was done to.
+package struct NamedEvent: Codable, Hashable, Sendable {
+    package var event: SurveyEvent
+    /// Nil for events of no database, and where its name is not known.
+    package var database: String?
+    /// Tables with their schemas; where there is none of these, indexes and sequences.
+    package var objects: [String]
+    /// Some of its files belong to no name that is known.
+    package var isUnknown: Bool
+
+    package init(event: SurveyEvent, database: String?, objects: [String], isUnknown: Bool) {
+        self.event = event
+        self.database = database
+        self.objects = objects
+        self.isUnknown = isUnknown
+    }
+}
+
+/// Gives events the names of relations, as they were when it happened.
+package struct EventNames {
+    private let index: IndexDatabase
+
+    package init(_ index: IndexDatabase) {
+        self.index = index
+    }
+
+    package func named(_ event: SurveyEvent) throws(SQLiteError) -> NamedEvent {
+        let oid = event.database ?? 0
+        let database = oid == 0 ? nil : try at(event, byOID: oid, in: 0, kind: .database)?.name
+        var found: [KnownName] = []
+        var isUnknown = false
+        switch event.kind {
+        case .drop(let files): (found, isUnknown) = try relations(files, by: files.dropped, event)
+        case .truncate(let files), .rewrite(let files):
+            (found, isUnknown) = try relations(files, by: files.locked, event)
+        case .massDelete(let file, _), .massUpdate(let file, _):
+            found = try [at(event, byFile: file)].compactMap(\.self)
+            isUnknown = found.isEmpty
+        case .tablespaceDrop(let oid), .tablespaceCreate(let oid, _):
+            found = try [at(event, byOID: oid, in: 0, kind: .tablespace)].compactMap(\.self)
+        default: break
+        }
+        return NamedEvent(event: event, database: database, objects: Self.texts(found), isUnknown: isUnknown)
+    }
+
+    private static func texts(_ names: [KnownName]) -> [String] {
+        let tables = names.filter(\.kind.isTable)
+        // What belongs to a table goes with it and need not be said.
+        let said = tables.isEmpty ? names : tables
+        var seen: Set<String> = []
+        return said.map(\.text).filter { seen.insert($0).inserted }
+    }
+
+    /// What a commit removed or replaced: by its files; and by oids, where no file's table is known.
+    private func relations(
+        _ files: SurveyEvent.Files,
+        by oids: [UInt32],
+        _ event: SurveyEvent
+    ) throws(SQLiteError) -> ([KnownName], isUnknown: Bool) {
+        var found: [KnownName] = []
+        for file in files.removed {
+            if let name = try at(event, byFile: file) { found.append(name) }
+        }
+        if found.contains(where: \.kind.isTable) { return (found, false) }
+        for oid in oids {
+            if let name = try at(event, byOID: oid, in: event.database ?? 0) { found.append(name) }
+        }
+        return (found, found.isEmpty)
+    }
+
+    private func at(_ event: SurveyEvent, byFile file: RelationFile) throws(SQLiteError) -> KnownName? {
+        let database = file.database
+        let names = try index.names("database = ? AND file = ?", [SQLiteValue(database), SQLiteValue(file.number)])
+        return Self.latest(names, at: event.start)
+    }
+
+    private func at(
+        _ event: SurveyEvent,
+        byOID oid: UInt32,
+        in database: UInt32,
+        kind: KnownName.Kind? = nil
+    ) throws(SQLiteError) -> KnownName? {
+        let names = try index.names("database = ? AND relation = ?", [SQLiteValue(database), SQLiteValue(oid)])
+        return Self.latest(names.filter { kind == nil || $0.kind == kind }, at: event.start)
+    }
+
+    /// The name that was seen last before a position; where it was first seen later, that one.
+    private static func latest(_ names: [KnownName], at position: LSN) -> KnownName? {
+        names.last { $0.seenFrom <= position } ?? names.first
+    }
+}

@@ -1,0 +1,263 @@
+import ArchiveModel
+import Foundation
+package import WALFormat
+
+/// A segment as it is put into the index.
+package struct IndexedSegment: Sendable {
+    package var number: UInt64
+    package var summary: SegmentSummary
+    package var events: [SurveyEvent]
+    /// Its first record was checked to follow the last one before.
+    package var isJoined: Bool
+    package var openRecord: LSN?
+    package var fault: Fault?
+
+    /// What is wrong with a complete segment.
+    package struct Fault: Hashable, Sendable {
+        /// The end of what can be read of it.
+        package var readable: LSN
+        package var what: String
+        /// Which file it was: another one in its place is worth another look.
+        package var file: String
+
+        package init(readable: LSN, what: String, file: String) {
+            self.readable = readable
+            self.what = what
+            self.file = file
+        }
+    }
+
+    package init(
+        number: UInt64,
+        summary: SegmentSummary,
+        events: [SurveyEvent],
+        isJoined: Bool = true,
+        openRecord: LSN? = nil,
+        fault: Fault? = nil
+    ) {
+        self.number = number
+        self.summary = summary
+        self.events = events
+        self.isJoined = isJoined
+        self.openRecord = openRecord
+        self.fault = fault
+    }
+}
+
+/// The rows of segments and events.
+extension IndexDatabase {
+    /// Transaction ids are counted on from here, so that a few older ones are no negative numbers.
+    private static let firstEpoch: UInt64 = 1 << 32
+
+    /// The segments that have rows, of each timeline in order.
+    package func numbers() throws(SQLiteError) -> [TimelineID: [UInt64]] {
+        var numbers: [TimelineID: [UInt64]] = [:]
+        let rows = try database.rows("SELECT timeline, number FROM segments ORDER BY timeline, number") {
+            (TimelineID(UInt32(truncatingIfNeeded: $0.number(0))), $0.number(1))
+        }
+        for (timeline, number) in rows { numbers[timeline, default: []].append(number) }
+        return numbers
+    }
+
+    /// Takes out segments, with their events.
+    package func remove(_ run: IndexPlan.Run) throws(SQLiteError) {
+        let range = [
+            SQLiteValue(run.timeline), SQLiteValue(run.numbers.lowerBound), SQLiteValue(run.numbers.upperBound),
+        ]
+        try database.run("DELETE FROM segments WHERE timeline = ? AND number BETWEEN ? AND ?", range)
+        try database.run("DELETE FROM events WHERE timeline = ? AND number BETWEEN ? AND ?", range)
+        // What follows is no longer led up to.
+        let next = run.numbers.upperBound &+ 1
+        try database.run(
+            "UPDATE segments SET run_start = ? WHERE timeline = ? AND number >= ? AND run_start < ?",
+            [SQLiteValue(next), SQLiteValue(run.timeline), SQLiteValue(next), SQLiteValue(next)]
+        )
+    }
+
+    /// What the next row of a timeline is counted on from.
+    private struct Before {
+        var runStart: UInt64?
+        var newestTime: Int64?
+        var newestTransaction: UInt64?
+    }
+
+    private func before(_ number: UInt64, of timeline: TimelineID) throws(SQLiteError) -> Before {
+        let row = try database.rows(
+            """
+            SELECT number, run_start, fault IS NULL, newest_time, newest_transaction FROM segments
+            WHERE timeline = ? AND number < ? ORDER BY number DESC LIMIT 1
+            """,
+            [SQLiteValue(timeline), SQLiteValue(number)]
+        ) { row in
+            let leadsHere = row.number(0) &+ 1 == number && row.integer(2) == 1
+            return Before(
+                runStart: leadsHere ? row.number(1) : nil,
+                newestTime: row.integer(3),
+                newestTransaction: row.integer(4).map { UInt64(bitPattern: $0) }
+            )
+        }.first
+        if let row { return row }
+        // A timeline's first transactions follow those of the one before.
+        let newest = try database.rows(
+            "SELECT max(newest_transaction) FROM segments WHERE timeline < ?",
+            [SQLiteValue(timeline)]
+        ) { $0.integer(0) }.first
+        return Before(newestTransaction: (newest ?? nil).map { UInt64(bitPattern: $0) })
+    }
+
+    /// Puts a segment in, or anew; those before it on its timeline are there already.
+    package func insert(_ segment: IndexedSegment) throws {
+        let (number, summary) = (segment.number, segment.summary)
+        let timeline = summary.segment.timeline
+        let before = try before(number, of: timeline)
+        let highest = summary.highestTransactionID.map {
+            Self.counted($0, near: before.newestTransaction ?? Self.firstEpoch)
+        }
+        let lowest = summary.lowestTransactionID.flatMap { id in highest.map { Self.counted(id, near: $0) } }
+        let newestTime = [before.newestTime, summary.latestTime?.rawValue].compactMap(\.self).max()
+        let newestTransaction = [before.newestTransaction, highest].compactMap(\.self).max()
+        let steppedBack = summary.earliestTime.map { earliest in
+            before.newestTime.map { PostgresTime(rawValue: $0).seconds(since: earliest) > 1 } ?? false
+        }
+        let parameters = try summary.parameters.map { try Self.json($0) }
+        try database.run(
+            "INSERT OR REPLACE INTO segments VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+            [
+                SQLiteValue(timeline), SQLiteValue(number),
+                SQLiteValue((segment.isJoined ? before.runStart : nil) ?? number),
+                SQLiteValue(summary.firstRecord), SQLiteValue(summary.end),
+                SQLiteValue(summary.records), SQLiteValue(summary.recordBytes),
+                SQLiteValue(summary.commits), SQLiteValue(summary.aborts),
+                SQLiteValue(summary.earliestTime), SQLiteValue(summary.latestTime),
+                newestTime.map { .integer($0) } ?? .null, .integer(steppedBack == true ? 1 : 0),
+                lowest.map { SQLiteValue($0) } ?? .null, highest.map { SQLiteValue($0) } ?? .null,
+                newestTransaction.map { SQLiteValue($0) } ?? .null,
+                SQLiteValue(summary.lastCommit?.time),
+                summary.lastCommit.map { SQLiteValue($0.transactionID) } ?? .null,
+                SQLiteValue(summary.lastCommit?.start), SQLiteValue(summary.lastCommit?.end),
+                SQLiteValue(summary.lastCheckpoint?.start), SQLiteValue(summary.lastCheckpoint?.redo),
+                SQLiteValue(summary.lastCheckpoint?.time),
+                SQLiteValue(parameters), SQLiteValue(segment.openRecord),
+                SQLiteValue(segment.fault?.readable), SQLiteValue(segment.fault?.what),
+                SQLiteValue(segment.fault?.file),
+            ]
+        )
+        try database.run(
+            "DELETE FROM events WHERE timeline = ? AND number = ?",
+            [SQLiteValue(timeline), SQLiteValue(number)]
+        )
+        var ordinals: [LSN: Int64] = [:]
+        for event in segment.events {
+            let ordinal = ordinals[event.start, default: 0]
+            ordinals[event.start] = ordinal + 1
+            try database.run(
+                "INSERT OR REPLACE INTO events VALUES (?,?,?,?,?,?,?)",
+                [
+                    // By the segment's timeline: one that begins with its parent's WAL has the parent's events too.
+                    SQLiteValue(timeline), SQLiteValue(event.start), .integer(ordinal), SQLiteValue(number),
+                    .text(event.kind.name), SQLiteValue(event.kind.ownName),
+                    .text(Self.json(event)),
+                ]
+            )
+        }
+    }
+
+    /// An id beyond 32 bits: the one nearest to another.
+    private static func counted(_ id: UInt32, near other: UInt64) -> UInt64 {
+        let distance = Int32(bitPattern: id &- UInt32(truncatingIfNeeded: other))
+        return distance >= 0 ? other &+ UInt64(distance) : other &- UInt64(distance.magnitude)
+    }
+
+    /// Events, in the order of WAL, each once.
+    ///
+    /// - Parameter kinds: nil means all.
+    package func events(kinds: Set<String>? = nil) throws(SQLiteError) -> [SurveyEvent] {
+        var found: [SurveyEvent] = []
+        let decoder = JSONDecoder()
+        let take = { (row: SQLiteRow) in
+            if let text = row.text(0), let event = try? decoder.decode(SurveyEvent.self, from: Data(text.utf8)) {
+                found.append(event)
+            }
+        }
+        if let kinds {
+            for kind in kinds.sorted() {
+                _ = try database.rows("SELECT event FROM events WHERE kind = ?", [.text(kind)], take)
+            }
+        } else {
+            _ = try database.rows("SELECT event FROM events", [], take)
+        }
+        return SurveyEvent.inOrder(found)
+    }
+
+    /// Segments of which not all is well: damaged ones, and those whose last record had no end.
+    package struct Doubtful: Hashable, Sendable {
+        package var timeline: TimelineID
+        package var number: UInt64
+        package var openRecord: LSN?
+        package var fault: IndexedSegment.Fault?
+    }
+
+    package func doubtful() throws(SQLiteError) -> [Doubtful] {
+        try database.rows(
+            """
+            SELECT timeline, number, open_record, readable, fault, faulty_file FROM segments WHERE fault IS NOT NULL
+            UNION SELECT timeline, number, open_record, readable, fault, faulty_file FROM segments
+            WHERE open_record IS NOT NULL ORDER BY timeline, number
+            """
+        ) { row in
+            Doubtful(
+                timeline: TimelineID(UInt32(truncatingIfNeeded: row.number(0))),
+                number: row.number(1),
+                openRecord: row.lsn(2),
+                fault: row.text(4).map {
+                    IndexedSegment.Fault(readable: row.lsn(3) ?? .invalid, what: $0, file: row.text(5) ?? "")
+                }
+            )
+        }
+    }
+
+    /// How much is indexed.
+    package struct Extent: Codable, Hashable, Sendable {
+        package var segments: UInt64
+        package var events: UInt64
+        package var records: UInt64
+        package var faults: UInt64
+        package var names: UInt64
+    }
+
+    package func extent() throws(SQLiteError) -> Extent {
+        try database.rows(
+            """
+            SELECT (SELECT count(*) FROM segments), (SELECT count(*) FROM events),
+                   (SELECT coalesce(sum(records), 0) FROM segments),
+                   (SELECT count(*) FROM segments WHERE fault IS NOT NULL),
+                   (SELECT count(*) FROM names)
+            """
+        ) { row in
+            Extent(
+                segments: row.number(0),
+                events: row.number(1),
+                records: row.number(2),
+                faults: row.number(3),
+                names: row.number(4)
+            )
+        }.first ?? Extent(segments: 0, events: 0, records: 0, faults: 0, names: 0)
+    }
+}
+
+extension SurveyEvent.Kind {
+    /// What the event itself calls its object.
+    fileprivate var ownName: String? {
+        if case .restorePoint(let name) = self { return name }
+        return nil
+    }
+}
+
+extension SurveyEvent {
+    /// By position, each once: WAL before a fork is in the segments of both timelines.
+    package static func inOrder(_ events: [SurveyEvent]) -> [SurveyEvent] {
+        var seen: Set<SurveyEvent> = []
+        return events.filter { seen.insert($0).inserted }
+            .sorted { ($0.start, $0.timeline, $0.kind.name) < ($1.start, $1.timeline, $1.kind.name) }
+    }
+}

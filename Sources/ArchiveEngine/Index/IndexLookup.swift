@@ -1,0 +1,295 @@
+package import ArchiveModel
+import Foundation
+package import WALFormat
+
+/// Answers, by a few steps down the index, in which segment of a path a target lies.
+package struct IndexLookup {
+    private let index: IndexDatabase
+    private let size: SegmentSize
+
+    package init(_ index: IndexDatabase, size: SegmentSize) {
+        self.index = index
+        self.size = size
+    }
+
+    /// What is looked for.
+    package enum Wanted: Hashable, Sendable {
+        /// The first commit or abort later than this, or as late.
+        case time(PostgresTime, inclusive: Bool)
+        case position(LSN)
+        /// The end of a transaction.
+        case transaction(UInt32)
+        case restorePoint(String)
+        case end
+    }
+
+    /// Segments of one timeline that a path leads through.
+    package struct Stretch: Hashable, Sendable {
+        package var timeline: TimelineID
+        package var numbers: ClosedRange<UInt64>
+    }
+
+    // MARK: - What is covered
+
+    /// What a path leads through from a position on, as far as it is indexed, valid and without a hole.
+    package func covered(from position: LSN, along path: TimelinePath) throws(SQLiteError) -> [Stretch] {
+        var stretches: [Stretch] = []
+        var next = size.number(of: position)
+        for leg in path.legs {
+            // The segment in which a timeline is left is read from the next one's copy.
+            let limit = leg.end.map { size.number(of: $0) } ?? UInt64(Int64.max)
+            guard next < limit else { continue }
+            guard let last = try lastOfRun(leg.timeline, holding: next) else { return stretches }
+            stretches.append(Stretch(timeline: leg.timeline, numbers: next...min(last, limit - 1)))
+            guard last >= limit - 1 else { return stretches }
+            next = limit
+        }
+        return stretches
+    }
+
+    /// The last sound segment of the run without a hole that a segment belongs to; nil when it is not sound itself.
+    private func lastOfRun(_ timeline: TimelineID, holding number: UInt64) throws(SQLiteError) -> UInt64? {
+        let found = try index.database.rows(
+            Self.lastOfRun,
+            [SQLiteValue(timeline), SQLiteValue(number)]
+        ) { ($0.number(0), $0.integer(1) == 1) }.first
+        guard let found else { return nil }
+        // A faulty one is the last of its run.
+        let last = found.1 ? found.0 : found.0 &- 1
+        return last >= number && found.0 >= number ? last : nil
+    }
+
+    static let lastOfRun = """
+        SELECT last.number, last.fault IS NULL AND last.open_record IS NULL
+        FROM segments AS this JOIN segments AS last ON last.timeline = this.timeline AND last.number =
+            (SELECT max(number) FROM segments AS other
+             WHERE other.timeline = this.timeline AND other.run_start = this.run_start)
+        WHERE this.timeline = ? AND this.number = ?
+        """
+
+    // MARK: - Where it lies
+
+    /// The first of these segments that may hold what is wanted; nil when none does.
+    package func first(_ wanted: Wanted, in stretches: [Stretch]) throws(SQLiteError) -> SegmentName? {
+        for stretch in stretches {
+            let number: UInt64?
+            switch wanted {
+            case .time(let time, let inclusive):
+                // Whole microseconds: what is as late as this is later than the one before.
+                number = try first(laterThan: time.rawValue &- (inclusive ? 0 : 1), stretch)
+            case .position(let position):
+                let holding = size.number(of: position)
+                number = holding <= stretch.numbers.upperBound ? max(holding, stretch.numbers.lowerBound) : nil
+            case .transaction(let id): number = try first(ending: id, stretch)
+            case .restorePoint(let name): number = try first(named: name, stretch)
+            case .end: number = stretch == stretches.last ? stretch.numbers.upperBound : nil
+            }
+            if let number { return SegmentName(timeline: stretch.timeline, number: number, size: size) }
+        }
+        return nil
+    }
+
+    /// By the running maximum, which only rises; where the clock had been beyond before the stretch, one by one.
+    private func first(laterThan time: Int64, _ stretch: Stretch) throws(SQLiteError) -> UInt64? {
+        let range = values(stretch)
+        let before = try index.database.rows(Self.maximumBefore, Array(range.prefix(2))) { $0.integer(0) }.first ?? nil
+        if before.map({ $0 <= time }) ?? true {
+            let found = try index.database.rows(Self.firstByTime, [range[0], .integer(time)]) { $0.number(0) }.first
+            return found.flatMap { stretch.numbers.contains($0) ? $0 : nil }
+        }
+        return try index.database.rows(Self.firstOneByOne, range + [.integer(time)]) { $0.number(0) }.first
+    }
+
+    static let maximumBefore =
+        "SELECT newest_time FROM segments WHERE timeline = ? AND number < ? ORDER BY number DESC LIMIT 1"
+    static let firstByTime =
+        "SELECT number FROM segments WHERE timeline = ? AND newest_time > ? ORDER BY newest_time, number LIMIT 1"
+    static let firstOneByOne = """
+        SELECT number FROM segments WHERE timeline = ? AND number BETWEEN ? AND ? AND latest_time > ?
+        ORDER BY number LIMIT 1
+        """
+
+    /// An id of 32 bits is one of each round of them that there is.
+    private func first(ending id: UInt32, _ stretch: Stretch) throws(SQLiteError) -> UInt64? {
+        let range = values(stretch)
+        let bounds = try index.database.rows(Self.transactionBounds, [range[0], range[0]]) {
+            ($0.number(0) >> 32, $0.number(1) >> 32)
+        }.first
+        guard let bounds, bounds.0 <= bounds.1 else { return nil }
+        var found: [UInt64] = []
+        for epoch in bounds.0...bounds.1 {
+            let wanted = SQLiteValue(epoch << 32 | UInt64(id))
+            // Before this one, every id was lower.
+            let first = try index.database.rows(Self.firstByTransaction, [range[0], wanted]) { $0.number(0) }.first
+            guard let first, first <= stretch.numbers.upperBound else { continue }
+            let from = max(first, stretch.numbers.lowerBound)
+            found += try index.database.rows(
+                Self.firstEnding,
+                [range[0], SQLiteValue(from), range[2], wanted, wanted]
+            ) { $0.number(0) }
+        }
+        return found.min()
+    }
+
+    static let transactionBounds = """
+        SELECT (SELECT newest_transaction FROM segments WHERE timeline = ? AND newest_transaction IS NOT NULL
+                ORDER BY newest_transaction LIMIT 1) - 0x80000000,
+               (SELECT newest_transaction FROM segments WHERE timeline = ? ORDER BY newest_transaction DESC LIMIT 1)
+        """
+    static let firstByTransaction = """
+        SELECT number FROM segments WHERE timeline = ? AND newest_transaction >= ?
+        ORDER BY newest_transaction, number LIMIT 1
+        """
+    static let firstEnding = """
+        SELECT number FROM segments WHERE timeline = ? AND number BETWEEN ? AND ?
+        AND lowest_transaction <= ? AND highest_transaction >= ? ORDER BY number LIMIT 1
+        """
+
+    /// What looking up runs, for a test of how SQLite goes about it.
+    package static let planned: [(query: String, values: [SQLiteValue])] = [
+        (maximumBefore, [.integer(1), .integer(1)]), (firstByTime, [.integer(1), .integer(1)]),
+        (firstByTransaction, [.integer(1), .integer(1)]), (transactionBounds, [.integer(1), .integer(1)]),
+        (firstEnding, (0..<5).map { _ in .integer(1) }), (lastOfRun, [.integer(1), .integer(1)]),
+        (lastWithCommits, (0..<3).map { _ in .integer(1) }),
+    ]
+
+    private func first(named name: String, _ stretch: Stretch) throws(SQLiteError) -> UInt64? {
+        let found = try index.database.rows(
+            """
+            SELECT min(number) FROM events WHERE kind = 'restore-point' AND name = ? AND timeline = ?
+            AND number BETWEEN ? AND ?
+            """,
+            [.text(name)] + values(stretch)
+        ) { $0.integer(0).map { UInt64(bitPattern: $0) } }.first
+        return found ?? nil
+    }
+
+    private func values(_ stretch: Stretch) -> [SQLiteValue] {
+        [
+            SQLiteValue(stretch.timeline), SQLiteValue(stretch.numbers.lowerBound),
+            SQLiteValue(stretch.numbers.upperBound),
+        ]
+    }
+
+    // MARK: - What was passed over
+
+    /// What is known of WAL that need not be read, from the segment of a snapshot's redo on.
+    package struct Passed: Hashable, Sendable {
+        /// The start of a segment, with a commit in it before what is wanted: reading begins here.
+        package var end: LSN
+        package var lastCommit: SegmentSummary.Commit?
+        package var newestTime: PostgresTime?
+        package var clockSteppedBack: Bool
+        package var parameters: WALEvent.ParameterChange?
+        package var tablespace: SurveyEvent?
+    }
+
+    /// The longest stretch of a path that need not be read for what is wanted.
+    ///
+    /// What is not passed over begins with a segment that holds the end of a transaction, so that who reads on knows
+    /// exactly what came last.
+    package func passOver(_ wanted: Wanted, from redo: LSN, along path: TimelinePath) throws(SQLiteError) -> Passed? {
+        let covered = try covered(from: redo, along: path)
+        guard let lastCovered = covered.last else { return nil }
+        let deciding = try first(wanted, in: covered)
+        let limit = deciding.flatMap { $0.number(size: size) } ?? (lastCovered.numbers.upperBound + 1)
+        let before = Self.part(of: covered, below: limit)
+        guard let begin = try lastWithCommits(before)?.number(size: size) else { return nil }
+        let passed = Self.part(of: before, below: begin)
+        guard !passed.isEmpty else { return nil }
+        var result = Passed(end: size.start(of: begin), clockSteppedBack: false)
+        for stretch in passed { try add(stretch, to: &result) }
+        return result
+    }
+
+    static let lastWithCommits = """
+        SELECT number FROM segments WHERE timeline = ? AND number BETWEEN ? AND ? AND commits > 0
+        ORDER BY number DESC LIMIT 1
+        """
+
+    private static func part(of stretches: [Stretch], below limit: UInt64) -> [Stretch] {
+        stretches.compactMap { stretch in
+            guard stretch.numbers.lowerBound < limit else { return nil }
+            let last = min(stretch.numbers.upperBound, limit - 1)
+            return Stretch(timeline: stretch.timeline, numbers: stretch.numbers.lowerBound...last)
+        }
+    }
+
+    private func lastWithCommits(_ stretches: [Stretch]) throws(SQLiteError) -> SegmentName? {
+        for stretch in stretches.reversed() {
+            let found = try index.database.rows(Self.lastWithCommits, values(stretch)) { $0.number(0) }.first
+            if let found { return SegmentName(timeline: stretch.timeline, number: found, size: size) }
+        }
+        return nil
+    }
+
+    private func add(_ stretch: Stretch, to passed: inout Passed) throws(SQLiteError) {
+        let range = values(stretch)
+        let database = index.database
+        let newest = try newestTime(stretch)
+        if let known = passed.newestTime, let earliest = newest, known.seconds(since: earliest) > 1 {
+            passed.clockSteppedBack = true
+        }
+        passed.newestTime = [passed.newestTime, newest].compactMap(\.self).max()
+        let commit = try database.rows(
+            """
+            SELECT commit_time, commit_transaction, commit_start, commit_end FROM segments
+            WHERE timeline = ? AND number BETWEEN ? AND ? AND commits > 0 ORDER BY number DESC LIMIT 1
+            """,
+            range
+        ) { row in
+            SegmentSummary.Commit(
+                time: row.time(0) ?? PostgresTime(rawValue: 0),
+                transactionID: UInt32(truncatingIfNeeded: row.number(1)),
+                start: row.lsn(2) ?? .invalid,
+                end: row.lsn(3) ?? .invalid
+            )
+        }.first
+        passed.lastCommit = commit ?? passed.lastCommit
+        let steps = try database.rows(
+            """
+            SELECT 1 FROM segments WHERE timeline = ? AND number BETWEEN ? AND ? AND stepped_back <> 0 LIMIT 1
+            """,
+            range
+        ) { _ in true }
+        passed.clockSteppedBack = passed.clockSteppedBack || !steps.isEmpty
+        let changes = try database.rows(
+            """
+            SELECT parameters FROM segments WHERE timeline = ? AND number BETWEEN ? AND ? AND parameters IS NOT NULL
+            ORDER BY number
+            """,
+            range
+        ) { $0.text(0).flatMap { try? JSONDecoder().decode(WALEvent.ParameterChange.self, from: Data($0.utf8)) } }
+        for change in changes.compactMap(\.self) {
+            passed.parameters = passed.parameters?.raised(to: change) ?? change
+        }
+        let tablespaces = try database.rows(
+            """
+            SELECT event FROM events WHERE kind = 'tablespace-create' AND timeline = ? AND number BETWEEN ? AND ?
+            ORDER BY start
+            """,
+            range
+        ) { $0.text(0).flatMap { try? JSONDecoder().decode(SurveyEvent.self, from: Data($0.utf8)) } }
+        let outside = tablespaces.compactMap(\.self).first { event in
+            if case .tablespaceCreate(_, let path) = event.kind { return !path.isEmpty }
+            return false
+        }
+        passed.tablespace = passed.tablespace ?? outside
+    }
+
+    /// The latest time within a stretch: the running maximum at its end, if it rose in it.
+    private func newestTime(_ stretch: Stretch) throws(SQLiteError) -> PostgresTime? {
+        let range = values(stretch)
+        let before = try index.database.rows(Self.maximumBefore, Array(range.prefix(2))) { $0.time(0) }.first ?? nil
+        let end =
+            try index.database.rows(
+                "SELECT newest_time FROM segments WHERE timeline = ? AND number = ?",
+                [range[0], range[2]]
+            ) { $0.time(0) }.first ?? nil
+        if let end, before.map({ $0 < end }) ?? true { return end }
+        return try index.database.rows(
+            "SELECT max(latest_time) FROM segments WHERE timeline = ? AND number BETWEEN ? AND ?",
+            range
+        ) { $0.time(0) }.first ?? nil
+    }
+}

@@ -1,0 +1,100 @@
+package import ArchiveModel
+import Platform
+import WALFormat
+
+/// What the index says to those who look for a target.
+extension TargetIndex {
+    /// More is not read just to save reading.
+    private static let mostToRead: UInt64 = 64
+
+    /// - Parameter say: is told of what a user should know, such as an index that was built anew.
+    package static func of(_ container: Container, say: @escaping @Sendable (String) -> Void) -> TargetIndex {
+        TargetIndex(
+            passOver: { target, redo, path in
+                guard let wanted = IndexLookup.Wanted(target) else { return nil }
+                // Without it, or while another process is at work on it, the WAL is read.
+                return try? IndexFile(container).use(for: "clone create", waitSeconds: 1, say: say) { index in
+                    let indexing = Indexing(container)
+                    var plan = try indexing.plan(index)
+                    if plan.segmentsToRead > mostToRead { plan.read = [] }
+                    _ = try indexing.run(index, plan)
+                    let lookup = IndexLookup(index, size: container.segmentSize)
+                    return try lookup.passOver(wanted, from: redo, along: path).map { PassedWAL($0, redo: redo) }
+                }
+            },
+            drops: { table in
+                try ArchiveContents.use(container, for: "clone create", say: say) { contents in
+                    try drops(of: table, in: contents)
+                }
+            },
+            droppedTables: {
+                try ArchiveContents.use(container, for: "clone create", say: say) { contents in
+                    // As people write them: the name alone.
+                    try allDrops(in: contents).map { $0.table.split(separator: ".").last.map(String.init) ?? $0.table }
+                }
+            }
+        )
+    }
+
+    private static func drops(of table: String, in contents: ArchiveContents) throws -> [Drop] {
+        try allDrops(in: contents).filter { EventFilter.matches(table, object: $0.table, database: nil) }
+    }
+
+    /// The last drop of each table, newest first.
+    private static func allDrops(in contents: ArchiveContents) throws -> [Drop] {
+        let names = EventNames(contents.index)
+        var seen: Set<String> = []
+        var found: [Drop] = []
+        for event in try contents.events(kinds: ["drop"]).reversed() {
+            let named = try names.named(event)
+            for object in named.objects {
+                let table = (named.database.map { "\($0)." } ?? "") + object
+                guard seen.insert(table).inserted else { continue }
+                found.append(Drop(start: event.start, timeline: event.timeline, time: event.time, table: table))
+            }
+        }
+        return found
+    }
+}
+
+extension IndexLookup.Wanted {
+    init?(_ target: Target) {
+        switch target {
+        case .time(let time, let inclusive): self = .time(time, inclusive: inclusive)
+        case .lsn(let position, _), .before(let position): self = .position(position)
+        case .transaction(let id, _): self = .transaction(id)
+        case .restorePoint(let name): self = .restorePoint(name)
+        case .latest: self = .end
+        case .snapshotItself: return nil
+        }
+    }
+}
+
+extension PassedWAL {
+    /// What is read begins with a segment that holds the end of a transaction: the last one before it is made more
+    /// exact there, before anything depends on it.
+    init(_ passed: IndexLookup.Passed, redo: LSN) {
+        self.init(
+            end: passed.end,
+            lastEnding: passed.lastCommit?.end ?? redo,
+            lastCommit: passed.lastCommit.map {
+                StopRule.Ending(time: $0.time, transactionID: $0.transactionID, start: $0.start, end: $0.end)
+            },
+            newestTime: passed.newestTime,
+            clockSteppedBack: passed.clockSteppedBack,
+            parameters: passed.parameters.map {
+                HotStandbyParameters(
+                    maxConnections: $0.maxConnections,
+                    maxWorkerProcesses: $0.maxWorkerProcesses,
+                    maxWALSenders: $0.maxWALSenders,
+                    maxPreparedTransactions: $0.maxPreparedTransactions,
+                    maxLocksPerTransaction: $0.maxLocksPerTransaction
+                )
+            },
+            tablespace: passed.tablespace.flatMap { event in
+                guard case .tablespaceCreate(_, let path) = event.kind else { return nil }
+                return Tablespace(path: path, start: event.start)
+            }
+        )
+    }
+}

@@ -1,0 +1,228 @@
+package import ArchiveModel
+import Platform
+package import WALFormat
+import WALStore
+
+/// Computes the recovery window from what the container holds.
+package struct WindowReading {
+    private let contents: ArchiveContents
+    private let container: Container
+
+    package init(_ contents: ArchiveContents) {
+        self.contents = contents
+        self.container = contents.container
+    }
+
+    package func window(now: PostgresTime) throws -> Window {
+        let snapshots = try SnapshotCatalog(container).all().filter(\.live)
+        var window = WindowInventory(
+            snapshots: snapshots.map {
+                .init(name: $0.name, timeline: $0.timeline, redo: $0.redo, consistent: $0.consistent)
+            },
+            paths: try paths(snapshots),
+            wal: try readable(),
+            barriers: try barriers()
+        ).window
+        let status = (try? JSONFile.read(ReceiverStatus.self, from: container.paths.receiverStatus)) ?? nil
+        for timeline in window.timelines.indices {
+            let path = window.timelines[timeline].path
+            for interval in window.timelines[timeline].intervals.indices {
+                try fill(
+                    &window.timelines[timeline].intervals[interval],
+                    path,
+                    snapshots: snapshots,
+                    status: status
+                )
+            }
+        }
+        window.lag = status.map { status in
+            let holder = (try? HeldLock.isHeld(container.paths.receiverLock)) ?? nil
+            let standing = holder.map { ReceiverStatus.standing(status, holder: $0.pid, now: now) }
+            return Window.Lag(
+                status,
+                reason: standing == nil ? "the receiver is not running" : standing?.reason,
+                lastCommit: window.timelines.last?.intervals.last?.lastCommit?.time,
+                now: now
+            )
+        }
+        return window
+    }
+
+    // MARK: - The inventory
+
+    /// Of every timeline that there is anything of.
+    private func paths(_ snapshots: [SnapshotRecord]) throws -> [TimelineID: TimelinePath] {
+        let timelines = Set(contents.present.complete.keys).union(contents.present.partial.keys)
+            .union(snapshots.map(\.timeline)).union(try container.walDirectory.list().histories)
+        return Dictionary(uniqueKeysWithValues: timelines.map { ($0, container.path(to: $0)) })
+    }
+
+    private func readable() throws -> ReadableWAL {
+        var wal = ReadableWAL(segmentSize: container.segmentSize)
+        var doubtful: [TimelineID: [UInt64: IndexDatabase.Doubtful]] = [:]
+        for row in try contents.index.doubtful() { doubtful[row.timeline, default: [:]][row.number] = row }
+        var tails: [TimelineID: [UInt64: ArchiveContents.Tail]] = [:]
+        for tail in contents.tail { tails[tail.timeline, default: [:]][tail.number] = tail }
+        let timelines = Set(contents.present.complete.keys).union(contents.present.partial.keys)
+        for timeline in timelines.sorted() {
+            let partial = contents.present.partial[timeline] ?? []
+            for number in ((contents.present.complete[timeline] ?? []) + partial).sorted() {
+                if let tail = tails[timeline]?[number] {
+                    wal.add(number, of: timeline, readable: tail.readable)
+                } else if let row = doubtful[timeline]?[number] {
+                    wal.add(
+                        number,
+                        of: timeline,
+                        readable: row.fault?.readable ?? row.openRecord,
+                        damage: row.fault?.what
+                    )
+                } else if !partial.contains(number) {
+                    wal.add(number, of: timeline)
+                }
+            }
+        }
+        return wal
+    }
+
+    private func barriers() throws -> [WindowInventory.Barrier] {
+        try contents.events(kinds: ["tablespace-create"]).compactMap { event in
+            guard case .tablespaceCreate(_, let path) = event.kind, !path.isEmpty else { return nil }
+            return .init(
+                timeline: event.timeline,
+                position: event.start,
+                what: "a tablespace is created at '\(path)', which replay would touch on this host"
+            )
+        }
+    }
+
+    // MARK: - Times
+
+    private func fill(
+        _ interval: inout Window.Interval,
+        _ path: TimelinePath,
+        snapshots: [SnapshotRecord],
+        status: ReceiverStatus?
+    ) throws {
+        let snapshot = snapshots.first { $0.name == interval.snapshot }
+        interval.from = snapshot?.earliestTarget
+        let beginning = path.start(of: path.target)
+        if interval.start == beginning, beginning.isValid, let forked = try newest(path, upTo: beginning).latest {
+            interval.from = max(interval.from ?? forked, forked)
+        }
+        let found = try newest(path, upTo: interval.end)
+        interval.lastCommit = found.lastCommit.flatMap { $0.end > (snapshot?.redo ?? .invalid) ? $0 : nil }
+        // A moment can be asked for when something later is here, or the upstream's clock was seen to have passed it.
+        var to = found.latest.map { PostgresTime(rawValue: $0.rawValue &- 1) }
+        if let status, status.timeline == path.target, let clock = status.heartbeatClock,
+            let end = status.heartbeatEnd, end <= interval.end
+        {
+            to = [to, clock].compactMap(\.self).max()
+        }
+        interval.to = to.flatMap { last in interval.from.map { last >= $0 } ?? true ? last : nil }
+    }
+
+    private struct Newest {
+        var latest: PostgresTime?
+        var lastCommit: Window.Commit?
+
+        mutating func take(latest: PostgresTime?, _ commit: Window.Commit?) {
+            self.latest = [self.latest, latest].compactMap(\.self).max()
+            lastCommit = commit ?? lastCommit
+        }
+    }
+
+    /// The latest time and the last commit in the WAL of a path up to a position.
+    private func newest(_ path: TimelinePath, upTo end: LSN) throws -> Newest {
+        let size = container.segmentSize
+        var newest = Newest()
+        for (index, leg) in path.legs.enumerated() {
+            let first = size.number(of: path.start(of: leg.timeline))
+            // The segment in which a timeline is left is read from the next one's copy.
+            let legEnd = leg.end.map { size.segmentStart(of: $0) } ?? LSN(UInt64.max)
+            let limit = min(legEnd, end)
+            guard size.start(of: first) < limit else { continue }
+            let isLast = index == path.legs.count - 1 || limit < legEnd
+            let last = size.number(of: LSN(limit.rawValue &- 1))
+            try take(&newest, leg.timeline, first...max(first, last), path, upTo: isLast ? end : limit)
+        }
+        return newest
+    }
+
+    private func take(
+        _ newest: inout Newest,
+        _ timeline: TimelineID,
+        _ numbers: ClosedRange<UInt64>,
+        _ path: TimelinePath,
+        upTo end: LSN
+    ) throws {
+        let size = container.segmentSize
+        let tails = contents.tail.filter { $0.timeline == timeline && numbers.contains($0.number) }
+        // A segment that is cut by the end is looked into, unless it ends there by itself.
+        let cut = size.segmentStart(of: end)
+        let isWhole = cut == end || tails.contains { $0.readable == end }
+        var rows = numbers
+        if !isWhole, numbers.contains(size.number(of: end)) {
+            guard size.number(of: end) > numbers.lowerBound else {
+                return try scan(&newest, from: cut, path, upTo: end)
+            }
+            rows = numbers.lowerBound...(size.number(of: end) - 1)
+        }
+        let found = try contents.index.newest(timeline, rows)
+        newest.take(latest: found.latest, found.lastCommit)
+        for tail in tails where rows.contains(tail.number) {
+            newest.take(
+                latest: tail.summary.latestTime,
+                tail.summary.lastCommit.map {
+                    Window.Commit(time: $0.time, transactionID: $0.transactionID, end: $0.end)
+                }
+            )
+        }
+        if rows != numbers { try scan(&newest, from: cut, path, upTo: end) }
+    }
+
+    private func scan(_ newest: inout Newest, from start: LSN, _ path: TimelinePath, upTo end: LSN) throws {
+        let walk = WALWalk(container.walDirectory, expectation: container.expectation)
+        _ = try walk.records(from: start, along: path, upTo: end) { record, _, body, major in
+            guard record.end <= end else { return .stop }
+            switch body.isEmpty ? nil : WALEvent.decode(record, body: body, major: major) {
+            case .commit(let found):
+                newest.take(
+                    latest: found.time,
+                    Window.Commit(time: found.time, transactionID: found.transactionID, end: record.end)
+                )
+            case .abort(let found): newest.take(latest: found.time, nil)
+            default: break
+            }
+            return .proceed
+        }
+    }
+}
+
+extension IndexDatabase {
+    /// The latest time and the last commit of a range of segments.
+    func newest(_ timeline: TimelineID, _ numbers: ClosedRange<UInt64>) throws(SQLiteError)
+        -> (latest: PostgresTime?, lastCommit: Window.Commit?)
+    {
+        let range = [SQLiteValue(timeline), SQLiteValue(numbers.lowerBound), SQLiteValue(numbers.upperBound)]
+        let latest = try database.rows(
+            "SELECT max(latest_time) FROM segments WHERE timeline = ? AND number BETWEEN ? AND ?",
+            range
+        ) { $0.time(0) }.first
+        let commit = try database.rows(
+            """
+            SELECT commit_time, commit_transaction, commit_end FROM segments
+            WHERE timeline = ? AND number BETWEEN ? AND ? AND commits > 0 ORDER BY number DESC LIMIT 1
+            """,
+            range
+        ) { row in
+            row.time(0).map {
+                Window.Commit(
+                    time: $0,
+                    transactionID: UInt32(truncatingIfNeeded: row.number(1)),
+                    end: row.lsn(2) ?? .invalid
+                )
+            }
+        }.first
+        return (latest ?? nil, commit ?? nil)
+    }
+}
