@@ -41,7 +41,13 @@ package struct ArchiveTail: Sendable {
         var torn: [SegmentName] = []
         let expectation = SegmentScanner.Expectation(systemIdentifier: systemIdentifier, timeline: nil)
         while true {
-            let files = try FileTree.list(directory)
+            var files = try FileTree.list(directory)
+            let names = files.compactMap { ArchiveFileName($0) }
+            if names.contains(where: { $0.form.map { $0.isCompressed && !$0.isComplete } ?? false }) {
+                let archive = WALDirectory(directory, segmentSize: segmentSize)
+                try CompressedPartials(archive: archive).expand(names)
+                files = try FileTree.list(directory)
+            }
             let ending = ArchiveEnding(
                 files.compactMap { ArchiveFileName($0) },
                 suspects: files.compactMap { SuspectFile.segment(of: $0) },
@@ -151,7 +157,7 @@ package struct ArchiveTail: Sendable {
         self.scanner = goOn
         self.setAside = setAside
         self.torn = torn
-        keepsRest = scanner.fault != nil
+        keepsRest = scanner.fault != nil && !reading.isCut
         fault = reading.fault
     }
 }
@@ -165,6 +171,8 @@ private struct Reading {
     private(set) var fault: ScanFault?
     /// The complete segment, when it was never written to its end.
     private(set) var torn: SegmentName?
+    /// After the last complete record there is nothing but the beginning of one, and zeros.
+    private(set) var isCut = false
 
     init(_ ending: ArchiveEnding, in archive: WALDirectory, expectation: SegmentScanner.Expectation) throws {
         var expectation = expectation
@@ -191,7 +199,14 @@ private struct Reading {
         if torn != nil { return }
         for name in ending.partials where self.scanner.fault == nil {
             let path = FilePath.join(archive.path, "\(name).partial")
-            guard try Self.consume(path, limit: size.bytes, into: &self.scanner) == size.bytes else { break }
+            var cut = self.scanner
+            let bytes = try Self.consume(path, limit: size.bytes, into: &self.scanner)
+            if self.scanner.fault != nil {
+                // As it would be without the zeros with which a file may be padded.
+                _ = try Self.consume(path, limit: Self.contentBytes(path).withoutZeros, into: &cut)
+                isCut = cut.fault == nil
+            }
+            guard bytes == size.bytes else { break }
         }
         if let found = self.scanner.fault, !found.isEndOfWAL { fault = fault ?? found }
     }

@@ -23,7 +23,8 @@ package struct FullSegment: Sendable {
     /// - Throws: `StoreError.conflict` when another content has that name; both are kept then.
     package func finish() throws {
         try FaultPoint.pass("segment.beforeRename")
-        if FileTree.exists("\(finalPath)\(StoredSegment.Form.zstd.suffix)") {
+        let compressed = StoredSegment.Form.complete.filter(\.isCompressed)
+        if compressed.contains(where: { FileTree.exists("\(finalPath)\($0.suffix)") }) {
             try keepOne()
         } else {
             do throws(SystemError) {
@@ -64,23 +65,31 @@ package struct FullSegment: Sendable {
     }
 
     /// Removes the partial file where a complete one has the same content: killed in between, once.
+    ///
+    /// It may also hold less, with zeros behind: pg_receivewal leaves it where it goes on with compression.
     func removeDouble() throws {
         guard let existing = try WALDirectory(directory, segmentSize: size).open(name, completeOnly: true),
-            try hasOurContent(existing)
+            try hasOurContent(existing, allowingZeros: true)
         else { return }
         try DurableFile.syncFile(existing.path)
         try DurableFile.remove(partialPath)
     }
 
-    private func hasOurContent(_ existing: SegmentReader) throws -> Bool {
+    private func hasOurContent(_ existing: SegmentReader, allowingZeros: Bool = false) throws -> Bool {
         let ours = try Descriptor.open(partialPath, O_RDONLY | O_NOFOLLOW)
         var buffer = [UInt8](repeating: 0, count: 1 << 20)
         var offset: UInt64 = 0
+        var hasEnded = false
         while true {
             let count = try buffer.withUnsafeMutableBytes { try existing.read(into: $0) }
             if count == 0 { return offset == size.bytes }
-            guard try ours.bytes(at: Int64(offset), count: count).elementsEqual(buffer.prefix(count)) else {
-                return false
+            let bytes = try ours.bytes(at: Int64(offset), count: count)
+            let isSame = !hasEnded && bytes.elementsEqual(buffer.prefix(count))
+            if !isSame {
+                guard allowingZeros, bytes.count == count else { return false }
+                let end = hasEnded ? 0 : zip(bytes, buffer).enumerated().first { $1.0 != $1.1 }?.offset ?? count
+                guard bytes[end...].allSatisfy({ $0 == 0 }) else { return false }
+                hasEnded = true
             }
             offset += UInt64(count)
         }

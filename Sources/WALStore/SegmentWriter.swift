@@ -18,6 +18,7 @@ package final class SegmentWriter {
     package let size: SegmentSize
     private let file: Descriptor
     private var rest: Rest?
+    private let isPadded: Bool
     /// Whether the file is written past the page cache now; nil where that cannot be.
     private var isDirect: Bool? = false
 
@@ -27,25 +28,30 @@ package final class SegmentWriter {
     ///
     /// What it holds from there on is dropped by the first write: until upstream sends it again there may be no other
     /// copy of it. With `keepsRest` the file is copied before, unless only zeros are dropped.
-    /// A new name is durable only after a sync of the directory.
+    /// A new name is durable only after a sync of the directory. A padded file has the segment's length from its
+    /// beginning on, as a hole: pg_receivewal goes on with no other, and Barman empties any other.
     /// - Throws: ENODATA when the file ends before `offset`, which then cannot be gone on from.
     package init(
         directory: String,
         name: SegmentName,
         size: SegmentSize,
         offset: UInt64,
-        keepsRest: Bool = false
+        keepsRest: Bool = false,
+        isPadded: Bool = false,
+        mode: UInt32 = 0o600
     ) throws(SystemError) {
+        self.isPadded = isPadded
         self.directory = directory
         self.name = name
         self.size = size
         let path = FilePath.join(directory, "\(name).partial")
-        file = try Descriptor.open(path, O_RDWR | O_CREAT | O_NOFOLLOW, mode: 0o600)
+        file = try Descriptor.open(path, O_RDWR | O_CREAT | O_NOFOLLOW, mode: mode)
         let found = try file.size()
         guard found >= Int64(offset) else {
             throw SystemError(call: "go on at byte \(offset) of", errno: ENODATA, path: path)
         }
         rest = found > Int64(offset) ? Rest(offset: Int64(offset), isKept: keepsRest) : nil
+        if isPadded, found < Int64(clamping: size.bytes) { try file.truncate(to: Int64(clamping: size.bytes)) }
     }
 
     /// The address after the segment's last byte.
@@ -91,6 +97,10 @@ package final class SegmentWriter {
 
     private func dropRest() throws(SystemError) {
         guard let rest else { return }
+        if isPadded, try !holdsAnything(from: rest.offset) {
+            self.rest = nil
+            return
+        }
         if rest.isKept, try holdsAnything(from: rest.offset) {
             try SuspectFile.free(for: partialPath) { path throws(SystemError) in
                 try DurableFile.copy(partialPath, to: path)
@@ -99,6 +109,7 @@ package final class SegmentWriter {
             self.rest?.isKept = false
         }
         try file.truncate(to: rest.offset)
+        if isPadded { try file.truncate(to: Int64(clamping: size.bytes)) }
         self.rest = nil
     }
 

@@ -33,7 +33,8 @@ struct PgArchive: ParsableCommand {
               PGARCHIVE_POSTGRES_15          the programs of PostgreSQL 15 (or 16 to 18)
               TZ, PAGER, NO_COLOR            as everywhere
 
-            libpq's PG* variables of the shell are not used. The settings of a container are in its pgarchive.toml.
+            libpq's PG* variables of the shell are not used, but by \
+            'wal_archive receive -D'. The settings of a container are in its pgarchive.toml.
 
             EXIT CODES
               0 done                              6 no such container, snapshot or clone
@@ -53,6 +54,8 @@ struct PgArchive: ParsableCommand {
     )
 
     static func main() {
-        Glibc.exit(Session.run(Array(CommandLine.arguments.dropFirst())))
+        let arguments = Array(CommandLine.arguments.dropFirst())
+        let isPgReceivewal = CommandLine.arguments.first.map(PgReceivewal.isMeant) ?? false
+        Glibc.exit(isPgReceivewal ? PgReceivewal.run(arguments) : Session.run(arguments))
     }
 }

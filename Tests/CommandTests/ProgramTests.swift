@@ -50,7 +50,7 @@ struct ProgramTests {
         (["container", "list", "--container", "x"], 2), (["clone", "stop", "a", "-t", "0"], 2),
         (["wal_archive", "receive", "-D", "/tmp/x", "-d", "host=x", "--container", "x"], 2),
         (["cron", "compress-wal-archive", "0"], 2), (["container", "purge", "--container", "/tmp"], 6),
-        (["wal_archive", "receive", "-D", "/tmp/x"], 2), (["wal_archive", "receive", "-S", "x"], 2),
+        (["wal_archive", "receive", "-D", "/nonexistent"], 1), (["wal_archive", "receive", "-S", "x"], 2),
         (["clone", "stop", "a", "--all"], 2), (["clone", "list", "-q", "-v"], 2), (["--container"], 2),
     ]
 

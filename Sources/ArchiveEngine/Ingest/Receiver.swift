@@ -27,7 +27,7 @@ package enum Receiver {
     /// The same, stopped by `interruption`.
     package static func run(_ options: ReceiverOptions, interruption: ReceiverStop) -> Int32 {
         do {
-            let log = try ReceiverLog(path: options.logFile)
+            let log = try ReceiverLog(path: options.logFile, messages: options.messages)
             let lock = try options.lockFile.map {
                 try HeldLock.acquire($0, wait: 0.2, description: lockDescription)
             }
@@ -37,6 +37,8 @@ package enum Receiver {
             guard flock(directory.raw, LOCK_EX | LOCK_NB) == 0 else {
                 throw ArchiveError(.conflict, "another receiver writes into \(options.directory)")
             }
+            // Of a run that was killed: others may stumble over them.
+            if options.isShared { try DurableFile.removeLeftovers(in: options.directory) }
             let target = try ConnectionString(options.connection)
             let loop = ReceiverLoop(options: options, target: target, interruption: interruption, log: log)
             return loop.run()
@@ -46,7 +48,9 @@ package enum Receiver {
     }
 
     private static func report(_ error: any Error, _ options: ReceiverOptions) -> Int32 {
-        if let log = try? ReceiverLog(path: options.logFile) { log.write("error: \(error)") }
+        if let log = try? ReceiverLog(path: options.logFile, messages: options.messages) {
+            log.write("error: \(error)")
+        }
         if let error = error as? ArchiveError { return error.code.rawValue }
         return error is LockConflict ? ErrorCode.conflict.rawValue : ErrorCode.failed.rawValue
     }
@@ -64,6 +68,7 @@ private final class ReceiverLoop {
     private var doubtful: DoubtfulSegment?
     /// There can be no further connection in this process.
     private var isAbandoned = false
+    private var compressor: SegmentCompressor?
 
     init(options: ReceiverOptions, target: ConnectionString, interruption: ReceiverStop, log: ReceiverLog) {
         self.options = options
@@ -75,7 +80,7 @@ private final class ReceiverLoop {
     }
 
     func run() -> Int32 {
-        log.write("receiving into \(options.directory) from \(target.redacted)")
+        log.detail("receiving into \(options.directory) from \(target.shortened)")
         status.enter(.connecting)
         while true {
             let outcome = interruption.isRaised ? .stopped : attempt()
@@ -136,7 +141,8 @@ private final class ReceiverLoop {
                 histories: facts.histories,
                 interruption: interruption,
                 status: status,
-                log: log
+                log: log,
+                compressor: { [unowned self] size in try compressor(for: size) }
             )
             defer {
                 if session.madeProgress { retry.reset() }
@@ -151,6 +157,18 @@ private final class ReceiverLoop {
         } catch {
             return .storage("\(error)")
         }
+    }
+
+    /// One for all connections.
+    private func compressor(for segmentSize: SegmentSize) throws -> SegmentCompressor? {
+        guard let codec = options.compression, compressor == nil else { return compressor }
+        let options = options
+        let new = try SegmentCompressor(WALDirectory(options.directory, segmentSize: segmentSize), codec) { text in
+            try? ReceiverLog(path: options.logFile, messages: options.messages).write(text)
+        }
+        compressor = new
+        try new.addLeftovers()
+        return new
     }
 
     /// Its page cache would pass every check, and a second sync would prove nothing.
@@ -216,9 +234,10 @@ private final class ReceiverLoop {
     }
 
     private func end(_ outcome: ReplicationOutcome) -> Int32 {
+        compressor?.close(within: interruption.isRaised ? 2 : nil)
         if let reason = outcome.reason { log.write("error: \(reason)") }
         if let hint = Self.hint(outcome) { log.write("hint: \(hint)") }
-        log.write("stopped at \(status.status.received), durable up to \(status.status.durable)")
+        log.detail("stopped at \(status.status.received), durable up to \(status.status.durable)")
         status.enter(.stopped, outcome.reason)
         switch outcome {
         case .stopped: return 0

@@ -2,19 +2,33 @@ internal import Glibc
 internal import Platform
 
 /// The receiver's log: one line per event, with the time in UTC.
-final class ReceiverLog {
+package final class ReceiverLog {
+    /// As PostgreSQL's tools speak.
+    package struct Messages: Sendable {
+        /// Before each line; nil: nothing.
+        let program: String?
+        let isVerbose: Bool
+
+        package init(program: String?, isVerbose: Bool) {
+            self.program = program
+            self.isVerbose = isVerbose
+        }
+    }
+
     /// Lines kept while the disk is full.
     private static let unwrittenLimit = 100
 
     private let path: String?
+    private let messages: Messages?
     private var file: Descriptor
     private var unwritten: [String] = []
     private var lastRepeated = ""
     private var lastRepeatedSeconds = -1e9
 
     /// Appends to `path`; nil means standard error.
-    init(path: String?) throws(SystemError) {
+    init(path: String?, messages: Messages? = nil) throws(SystemError) {
         self.path = path
+        self.messages = messages
         file = try path.map(Self.open) ?? Descriptor(owning: dup(STDERR_FILENO))
     }
 
@@ -30,11 +44,17 @@ final class ReceiverLog {
 
     /// A log that cannot be written is no reason to stop receiving; the line comes with the next one then.
     func write(_ text: String) {
-        unwritten.append("\(Self.timestamp()) [\(getpid())] \(text)\n")
+        let prefix = messages.map { $0.program.map { "\($0): " } ?? "" } ?? "\(Self.timestamp()) [\(getpid())] "
+        unwritten.append("\(prefix)\(text)\n")
         if unwritten.count > Self.unwrittenLimit { unwritten.removeFirst() }
         if let path { LogRotation.rotate(path) }
         follow()
         if (try? file.writeAll(Array(unwritten.joined().utf8))) != nil { unwritten = [] }
+    }
+
+    /// What is of interest only to who looks closely.
+    func detail(_ text: String) {
+        if messages?.isVerbose ?? true { write(text) }
     }
 
     /// For what comes again with every attempt: said once, then every ten minutes.

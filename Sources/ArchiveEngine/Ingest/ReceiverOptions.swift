@@ -1,5 +1,6 @@
 package import PostgresLink
 package import WALFormat
+package import WALStore
 
 /// All that a receiver needs to know, for a container as for the stand-alone form; times in seconds.
 package struct ReceiverOptions: Sendable {
@@ -17,6 +18,13 @@ package struct ReceiverOptions: Sendable {
     package var isSynchronous = false
     /// `--no-sync`: faster, and nothing is safe from a power cut.
     package var syncs = true
+    /// Others work on the directory too: pg_receivewal before and after, or who takes its files away (Barman).
+    ///
+    /// Then partial segments have their full length, the complete ones get their names at once, though a record may
+    /// still be open at their end, and files have the rights that the upstream's own have.
+    package var isShared = false
+    /// How complete segments are compressed.
+    package var compression: SegmentCodec?
     /// End after the first lost connection instead of trying again.
     package var loops = true
     package var endPosition: LSN?
@@ -35,6 +43,8 @@ package struct ReceiverOptions: Sendable {
     package var statusFile: String?
     /// Log lines go there; nil: standard error.
     package var logFile: String?
+    /// On standard error, in the form of PostgreSQL's tools: without times, and without details unless they are wanted.
+    package var messages: ReceiverLog.Messages?
 
     package init(connection: String, directory: String) {
         self.connection = connection
@@ -53,6 +63,7 @@ package struct ReceiverOptions: Sendable {
         settings.pingAfterSeconds = pingAfterSeconds
         settings.silenceLimitSeconds = silenceLimitSeconds
         settings.endPosition = endPosition
+        settings.asksForFileMode = isShared
         return settings
     }
 }

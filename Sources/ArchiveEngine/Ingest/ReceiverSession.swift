@@ -32,6 +32,9 @@ final class ReceiverSession {
     private let changed: EventDescriptor
     private var store: StreamStore?
     private var segmentSize: SegmentSize?
+    /// The rights of what is made here.
+    private var fileMode: UInt32 = 0o600
+    private let compressor: (SegmentSize) throws -> SegmentCompressor?
 
     private var outcome: ReplicationOutcome?
     private var durableSeen: LSN?
@@ -64,8 +67,10 @@ final class ReceiverSession {
         histories: [TimelineID: TimelineHistory],
         interruption: ReceiverStop,
         status: ReceiverStatusFile,
-        log: ReceiverLog
+        log: ReceiverLog,
+        compressor: @escaping (SegmentSize) throws -> SegmentCompressor?
     ) throws {
+        self.compressor = compressor
         self.options = options
         self.link = link
         self.tail = tail
@@ -159,7 +164,7 @@ final class ReceiverSession {
             takeProgress()
         }
         if !ready[2].isEmpty, interruption.isRaised, !isToldToStop {
-            log.write("told to stop")
+            log.detail("told to stop")
             isToldToStop = true
             feed(.stop)
         }
@@ -211,7 +216,8 @@ final class ReceiverSession {
     private func storeHistory(_ timeline: TimelineID, _ text: String) -> ReplicationEvent {
         let size = segmentSize ?? machine.knownSegmentSize ?? .standard
         do {
-            try WALDirectory(options.directory, segmentSize: size).storeHistory(timeline, text: text)
+            let archive = WALDirectory(options.directory, segmentSize: size)
+            try archive.storeHistory(timeline, text: text, mode: fileMode)
             return .historyStored(timeline)
         } catch let error as StoreError {
             log.write("error: \(error)")
@@ -253,7 +259,12 @@ final class ReceiverSession {
                 scanner: scanner,
                 keepsRest: keepsRest,
                 durable: start.durable,
-                syncs: options.syncs,
+                files: WALWriter.FileSettings(
+                    syncs: options.syncs,
+                    isShared: options.isShared,
+                    mode: fileMode,
+                    compressor: compressor(size)
+                ),
                 changed: changed
             )
         } catch {
@@ -408,16 +419,18 @@ final class ReceiverSession {
         switch note {
         case .connected(let identity, let version):
             log.forget()
-            log.write(
+            log.detail(
                 "connected to PostgreSQL \(version / 10000).\(version % 10000), system identifier "
                     + "\(identity.systemIdentifier), timeline \(identity.timeline), WAL up to \(identity.flushed)"
             )
         case .streaming(let start):
             let slot = options.slot.map { ", slot \"\($0)\"" } ?? ""
-            log.write("streaming from \(start.position) on timeline \(start.timeline)\(slot)")
+            log.detail("streaming from \(start.position) on timeline \(start.timeline)\(slot)")
             status.enter(.catchingUp)
+        case .groupAccess:
+            fileMode = 0o640
         case .timelineEnded(let timeline, let end, let next):
-            log.write("the upstream left timeline \(timeline) at \(end) for timeline \(next)")
+            log.detail("the upstream left timeline \(timeline) at \(end) for timeline \(next)")
         case .forked(let start, let ours):
             log.write(
                 "the upstream's history leaves ours before our end \(ours): going on from \(start.position) on "

@@ -40,7 +40,7 @@ final class StreamStore {
         scanner: SegmentScanner,
         keepsRest: Bool,
         durable: LSN?,
-        syncs: Bool,
+        files: WALWriter.FileSettings,
         changed: EventDescriptor
     ) throws {
         self.timeline = timeline
@@ -62,7 +62,7 @@ final class StreamStore {
             start: scanner.position,
             durable: durable,
             keepsRest: keepsRest,
-            syncs: syncs,
+            files: files,
             changed: changed
         )
         self.writer = writer

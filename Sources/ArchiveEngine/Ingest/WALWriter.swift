@@ -78,7 +78,17 @@ final class WALWriter: Sendable {
     private let timeline: TimelineID
     private let segmentSize: SegmentSize
     private let keepsRest: Bool
-    private let syncs: Bool
+    private let settings: FileSettings
+
+    /// How its files are.
+    struct FileSettings {
+        var syncs = true
+        /// See `ReceiverOptions.isShared`.
+        var isShared = false
+        var mode: UInt32 = 0o600
+        /// Gets the complete segments.
+        var compressor: SegmentCompressor?
+    }
 
     /// Goes on at `start`.
     ///
@@ -91,14 +101,14 @@ final class WALWriter: Sendable {
         start: LSN,
         durable: LSN?,
         keepsRest: Bool,
-        syncs: Bool,
+        files: FileSettings,
         changed: EventDescriptor
     ) throws(SystemError) {
         self.directory = directory
         self.timeline = timeline
         self.segmentSize = segmentSize
         self.keepsRest = keepsRest
-        self.syncs = syncs
+        settings = files
         self.changed = changed
         wake = try EventDescriptor()
         state = Mutex(State(progress: Progress(durable: durable), received: start, written: start))
@@ -248,7 +258,9 @@ final class WALWriter: Sendable {
             name: SegmentName(timeline: timeline, containing: block.start, size: segmentSize),
             size: segmentSize,
             offset: segmentSize.offset(of: block.start),
-            keepsRest: keepsRest
+            keepsRest: keepsRest,
+            isPadded: settings.isShared,
+            mode: settings.mode
         )
         files.current = writer
         files.hasNewNames = true
@@ -279,7 +291,7 @@ final class WALWriter: Sendable {
     /// Makes durable what is written; false when that failed.
     private func sync(_ files: inout Files) -> Bool {
         guard let writer = files.current, files.written > files.synced else { return true }
-        if syncs {
+        if settings.syncs {
             do throws(SystemError) {
                 try writer.syncData()
             } catch {
@@ -304,7 +316,7 @@ final class WALWriter: Sendable {
 
     /// Gives their names to the synced segments of which no record is open; false when that failed for good.
     private func nameSegments(_ files: inout Files) -> Bool {
-        while let segment = files.unnamed.first, segment.end <= files.releasable {
+        while let segment = files.unnamed.first, segment.end <= files.releasable || settings.isShared {
             do {
                 try segment.finish()
             } catch let error as SystemError where error.isFull {
@@ -320,6 +332,7 @@ final class WALWriter: Sendable {
             }
             files.unnamed.removeFirst()
             publish { $0.progress.stall = nil }
+            settings.compressor?.add(segment)
         }
         return true
     }

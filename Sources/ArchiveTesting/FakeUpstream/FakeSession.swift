@@ -19,12 +19,15 @@ package final class FakeSession {
     /// How much of `input` was looked at for replies.
     private var noted = 0
     private var isStreaming = false
+    /// How many bytes may still be sent before the connection is cut; nil: any.
+    private var outputLeft: Int?
     private var sessionClock = PostgresTime(rawValue: 812_000_000_000_000)
 
     init(descriptor: Int32, number: Int, upstream: FakeUpstream) {
         self.descriptor = descriptor
         self.number = number
         self.upstream = upstream
+        outputLeft = upstream.answers.cutAfter?(number)
     }
 
     // MARK: - What a script does in a stream
@@ -124,6 +127,15 @@ package final class FakeSession {
 
     /// Anything at all, also what is no message; replies are taken while the other side takes nothing.
     package func raw(_ bytes: [UInt8]) throws {
+        if let left = outputLeft {
+            outputLeft = max(0, left - bytes.count)
+            if left <= bytes.count {
+                outputLeft = nil
+                try raw(Array(bytes.prefix(left)))
+                close()
+                throw Gone()
+            }
+        }
         var sent = 0
         while sent < bytes.count {
             var poll = pollfd(fd: descriptor, events: Int16(POLLIN | POLLOUT), revents: 0)
@@ -198,7 +210,7 @@ package final class FakeSession {
             )
             try complete("IDENTIFY_SYSTEM")
         case "SHOW":
-            try row(["wal_segment_size"], [answers.segmentSize])
+            try row([words.last ?? ""], [words.last == "data_directory_mode" ? "0700" : answers.segmentSize])
             try complete("SHOW")
         case "READ_REPLICATION_SLOT":
             let restart = answers.slotRestart

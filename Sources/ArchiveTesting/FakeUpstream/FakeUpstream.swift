@@ -23,6 +23,8 @@ package final class FakeUpstream: Sendable {
         package var refusal: String?
         /// Commands (by their first words) that are answered with an error, and its SQLSTATE.
         package var errors: [String: String] = [:]
+        /// After how many bytes of its output the connection of this number is cut; nil: never.
+        package var cutAfter: (@Sendable (_ number: Int) -> Int?)?
     }
 
     package typealias Stream = @Sendable (FakeSession) throws -> Void
@@ -112,6 +114,9 @@ package final class FakeUpstream: Sendable {
             let raw = Glibc.accept(listener, nil, nil)
             guard raw >= 0 else { break }
             _ = fcntl(raw, F_SETFD, FD_CLOEXEC)
+            var on: Int32 = 1
+            // As a server: small messages are sent at once.
+            setsockopt(raw, Int32(IPPROTO_TCP), TCP_NODELAY, &on, socklen_t(MemoryLayout<Int32>.size))
             let number = state.withLock { state in
                 state.connections += 1
                 state.lastConnectionsFirstReply = state.replies.count

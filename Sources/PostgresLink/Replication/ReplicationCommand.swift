@@ -4,6 +4,7 @@ package import WALFormat
 package enum ReplicationCommand: Equatable, Sendable {
     case identifySystem
     case showSegmentSize
+    case showDirectoryMode
     case readSlot(SlotName)
     /// A physical slot that keeps WAL from its creation on, not only from the first reply.
     case createSlot(SlotName)
@@ -17,6 +18,7 @@ package enum ReplicationCommand: Equatable, Sendable {
         switch self {
         case .identifySystem: "IDENTIFY_SYSTEM"
         case .showSegmentSize: "SHOW wal_segment_size"
+        case .showDirectoryMode: "SHOW data_directory_mode"
         case .readSlot(let name): "READ_REPLICATION_SLOT \"\(name)\""
         case .createSlot(let name): "CREATE_REPLICATION_SLOT \"\(name)\" PHYSICAL (RESERVE_WAL)"
         case .dropSlot(let name): "DROP_REPLICATION_SLOT \"\(name)\""

@@ -58,6 +58,8 @@ package enum ReplicationAction: Equatable, Sendable {
 /// Something that the log should say once.
 package enum ReplicationNote: Equatable, Sendable {
     case connected(ServerIdentity, serverVersion: Int)
+    /// The server's group may read its files.
+    case groupAccess
     case streaming(StreamStart)
     case timelineEnded(TimelineID, at: LSN, next: TimelineID)
     case forked(StreamStart, ours: LSN)

@@ -31,7 +31,7 @@ package final class ReplicationLink {
         wake: Int32 = -1
     ) throws(LinkError) {
         connection = try ConnectionAttempt.connect(
-            target.defaulting(["application_name": applicationName]).forReplication,
+            target.defaulting(["fallback_application_name": applicationName]).forReplication,
             timeoutSeconds: timeoutSeconds,
             wake: wake
         )

@@ -25,6 +25,7 @@ package struct ReplicationMachine: Sendable {
         case connecting
         case identifying
         case sizing
+        case readingMode
         case readingSlot
         case droppingSlot
         case creatingSlot
@@ -129,6 +130,7 @@ package struct ReplicationMachine: Sendable {
             return connected(serverVersion: version, isStandby: standby)
         case (.identifying, .row(let row)): return identified(row)
         case (.sizing, .row(let row)): return sized(row)
+        case (.readingMode, .row(let row)): return modeRead(row)
         case (.readingSlot, .row(let row)): return slotRead(row)
         case (.creatingSlot, .row): return slotCreated()
         case (.droppingSlot, .commandComplete): return createSlot()
@@ -206,6 +208,18 @@ extension ReplicationMachine {
             return finish(.permanent("the upstream's WAL segments are of \(size), the archive's of \(expected)"))
         }
         segmentSize = size
+        return settings.asksForFileMode ? send(.showDirectoryMode, .readingMode) : readSlot()
+    }
+
+    /// `0700` or `0750`.
+    private mutating func modeRead(_ row: [String?]) -> [ReplicationAction] {
+        guard let mode = row.first.flatMap({ $0 }).flatMap({ UInt32($0, radix: 8) }) else {
+            return finish(.lost("the upstream's data_directory_mode cannot be read"))
+        }
+        return (mode & 0o040 != 0 ? [.note(.groupAccess)] : []) + readSlot()
+    }
+
+    private mutating func readSlot() -> [ReplicationAction] {
         guard let slot = settings.slot else { return historiesFrom(identity) }
         return send(.readSlot(slot), .readingSlot)
     }

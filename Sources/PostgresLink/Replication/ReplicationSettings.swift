@@ -20,6 +20,8 @@ package struct ReplicationSettings: Equatable, Sendable {
     package var syncAfterSeconds = 0.5
     /// Stop once a record that ends beyond is durable.
     package var endPosition: LSN?
+    /// Ask which rights the server's own files have.
+    package var asksForFileMode = false
 
     package init() {}
 

@@ -5,6 +5,7 @@ package enum ReplicationSlot {
     /// Creates a slot that keeps WAL from now on, and says from where.
     ///
     /// - Throws: `LinkError` with SQLSTATE 42710 (`SQLState.duplicateObject`) when the name is taken.
+    @discardableResult
     package static func create(_ connection: SQLConnection, _ name: SlotName) throws(LinkError) -> LSN {
         try connection.execute(ReplicationCommand.createSlot(name).text)
         guard case .physical(let restart?, _) = try read(connection, name) else {

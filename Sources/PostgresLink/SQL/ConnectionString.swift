@@ -1,4 +1,5 @@
 internal import CLibpq
+internal import Glibc
 
 /// A libpq connection string, parsed: keywords and values, with its secrets kept out of everything that prints.
 ///
@@ -16,7 +17,9 @@ package struct ConnectionString: Sendable, Hashable {
     /// Parses `text` without connecting and without reading the environment.
     ///
     /// - Throws: `LinkError` of kind `invalidConnectionString`; its text never repeats what may be a password.
-    package init(_ text: String) throws(LinkError) {
+    ///
+    /// With `takesServices` it may name a service, which then is read together with the environment.
+    package init(_ text: String, takesServices: Bool = false) throws(LinkError) {
         var complaint: UnsafeMutablePointer<CChar>?
         guard !text.utf8.contains(0), let options = PQconninfoParse(text, &complaint) else {
             defer { PQfreemem(complaint) }
@@ -24,13 +27,28 @@ package struct ConnectionString: Sendable, Hashable {
         }
         defer { PQconninfoFree(options) }
         settings = Self.keywords(in: options)
-        if value(of: "service") != nil || value(of: "servicefile") != nil {
+        if !takesServices, value(of: "service") != nil || value(of: "servicefile") != nil {
             throw LinkError(
                 .invalidConnectionString,
                 "service= is not taken: it would depend on the files of whoever runs pgarchive",
                 hint: "write the service's settings into the connection string itself"
             )
         }
+    }
+
+    /// With what libpq itself would add: from the service that it names, the PG* variables, and libpq's defaults.
+    ///
+    /// - Throws: `invalidConnectionString` for a service that is not there.
+    package func completedFromEnvironment() throws(LinkError) -> ConnectionString {
+        // Where libpq looks for a service; a variable of this process, which has one thread then.
+        if let service = value(of: "service") { setenv("PGSERVICE", service, 1) }
+        if let file = value(of: "servicefile") { setenv("PGSERVICEFILE", file, 1) }
+        guard let options = PQconndefaults() else {
+            throw LinkError(.invalidConnectionString, "libpq cannot read the service that is named, or the environment")
+        }
+        defer { PQconninfoFree(options) }
+        let defaults = Dictionary(uniqueKeysWithValues: Self.keywords(in: options).map { ($0.keyword, $0.value) })
+        return defaulting(defaults).removing("service").removing("servicefile")
     }
 
     /// The value given for a keyword, or nil.
@@ -81,6 +99,14 @@ package struct ConnectionString: Sendable, Hashable {
 
     /// For people and logs: each secret as `***`.
     package var redacted: String { render { $0.isSecret ? "***" : $0.value } }
+
+    /// The same without what libpq would add by itself.
+    package var shortened: String {
+        let usual = Self.defaults
+        var short = self
+        short.settings.removeAll { usual[$0.keyword] == $0.value }
+        return short.redacted
+    }
 
     /// Keywords and values as libpq takes them.
     var pairs: [(keyword: String, value: String)] { settings.map { ($0.keyword, $0.value) } }
@@ -134,6 +160,13 @@ extension ConnectionString {
             option += 1
         }
         return order
+    }()
+
+    /// libpq's own, by keyword.
+    private static let defaults: [String: String] = {
+        guard let options = PQconndefaults() else { return [:] }
+        defer { PQconninfoFree(options) }
+        return Dictionary(uniqueKeysWithValues: keywords(in: options).map { ($0.keyword, $0.value) })
     }()
 
     private static func keywords(in options: UnsafeMutablePointer<PQconninfoOption>) -> [Setting] {

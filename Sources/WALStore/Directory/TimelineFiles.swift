@@ -33,7 +33,7 @@ extension WALDirectory {
     ///
     /// - Throws: `StoreError.badHistory` for a text that is none; `StoreError.conflict` when the archive has another
     ///   history of the same timeline, which stays (two servers were promoted to one number).
-    package func storeHistory(_ timeline: TimelineID, text: String) throws {
+    package func storeHistory(_ timeline: TimelineID, text: String, mode: UInt32 = 0o600) throws {
         let file = historyPath(of: timeline)
         do throws(FormatError) {
             _ = try TimelineHistory(timeline: timeline, text: text)
@@ -41,7 +41,7 @@ extension WALDirectory {
             throw StoreError.badHistory(path: file, error)
         }
         do throws(SystemError) {
-            try DurableFile.createNew(file, text: text)
+            try DurableFile.createNew(file, text: text, mode: mode)
             return
         } catch {
             guard error.errno == EEXIST else { throw error }

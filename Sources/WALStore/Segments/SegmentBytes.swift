@@ -23,6 +23,18 @@ package final class SegmentBytes {
 
     deinit { space.deallocate() }
 
+    /// How many bytes are left of `reader`, which is read to its end.
+    static func count(of reader: SegmentReader) throws -> UInt64 {
+        try withSegmentBuffer { buffer in
+            var total: UInt64 = 0
+            while true {
+                let count = try reader.read(into: buffer)
+                if count == 0 { return total }
+                total += UInt64(count)
+            }
+        }
+    }
+
     /// Calls `body` with the bytes, which are valid during the call only.
     package func withBytes<Result>(_ body: (UnsafeRawBufferPointer) throws -> Result) rethrows -> Result {
         try body(UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(space)[..<count]))

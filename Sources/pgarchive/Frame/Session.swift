@@ -8,12 +8,12 @@ enum Session {
     static func run(_ arguments: [String]) -> Int32 {
         // A reader that goes away is an error of the write, not a reason to die in the middle of work.
         signal(SIGPIPE, SIG_IGN)
-        // An upstream is named by its settings alone, never by what the shell happens to have set.
-        LibpqEnvironment.clear()
         do {
             let arguments = GlobalOptions.moved(behindVerb: arguments)
             try CommandTree.check(arguments)
             var command = try PgArchive.parseAsRoot(arguments)
+            // An upstream is named by its settings alone, never by what the shell happens to have set.
+            if !((command as? any TakesLibpqEnvironment)?.takesLibpqEnvironment ?? false) { LibpqEnvironment.clear() }
             try command.run()
             try StandardOutput.finish()
             return 0
@@ -34,7 +34,7 @@ enum Session {
         return failure.exitCode
     }
 
-    private static func print(_ text: String) -> Int32 {
+    static func print(_ text: String) -> Int32 {
         do {
             try StandardOutput.write(text.hasSuffix("\n") ? text : text + "\n")
             return 0
@@ -42,4 +42,9 @@ enum Session {
             return report(error)
         }
     }
+}
+
+/// A command that stands for one of PostgreSQL's tools.
+protocol TakesLibpqEnvironment {
+    var takesLibpqEnvironment: Bool { get }
 }
