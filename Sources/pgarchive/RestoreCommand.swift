@@ -124,7 +124,7 @@ struct RestoreCommand: ParsableCommand {
             )
         }
         let request = try request()
-        let index: TargetIndex? = nil
+        let index = TargetIndex.of(container) { render.warning($0) }
         let target = try request.resolvedTarget(index)
         if case .time(let time, _) = target { render.remark("target time: \(HumanText.instant(time))") }
         let plan = try global.withProgress { progress in
@@ -145,12 +145,13 @@ struct RestoreCommand: ParsableCommand {
             return
         }
         render.remark(ClonePlanView(name: "restore", requested: request.text, plan: plan).summary)
-        try restore(container, plan, place, interruption)
+        try restore(container, plan, requested: request.text, place, interruption)
     }
 
     private func restore(
         _ container: Container,
         _ plan: RestorePlan,
+        requested: String,
         _ place: RestorePlace,
         _ interruption: Interruption
     ) throws {
@@ -159,6 +160,7 @@ struct RestoreCommand: ParsableCommand {
             let restore = ClusterRestore(
                 container,
                 plan: plan,
+                requested: requested,
                 place: place,
                 progress: progress,
                 interruption: interruption

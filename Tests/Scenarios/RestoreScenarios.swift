@@ -60,6 +60,8 @@ struct RestoreScenarios {
             try eventually(within: 60, "the new timeline's history is archived") {
                 FileManager.default.fileExists(atPath: "\(restored.copies)/00000002.history")
             }
+            let log = try String(contentsOfFile: "\(place)/main/recovery.log", encoding: .utf8)
+            #expect(log.contains("asked for \(wanted.after)") && log.contains("as planned"), "\(log)")
             let names = try FileManager.default.contentsOfDirectory(atPath: "\(place)/main")
             #expect(!names.contains { $0.contains("pgarchive") || $0.hasSuffix(".signal") }, "\(names)")
         }

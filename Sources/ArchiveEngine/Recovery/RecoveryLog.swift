@@ -3,28 +3,61 @@ import Glibc
 import Platform
 import WALFormat
 
-/// A clone's `recovery.log`: for each recovery what was asked for and planned, what was replayed, and where it stopped.
+/// The `recovery.log` of a clone or a restored cluster: for each recovery what was asked for and planned, what was replayed, and where it stopped.
 ///
 /// It is for people; nothing is decided by it, and a recovery does not fail for it.
 struct RecoveryLog {
-    let path: String
-    let record: CloneRecord
+    private let path: String
+    private let asked: String
+    private let planned: String
+    private let redo: LSN
+    private let stop: LSN
 
-    func begins() {
-        let last = record.lastTransactionTime.map { ", last commit of \(Instant.local($0))" } ?? ""
-        write([
-            "asked for \(record.requested)" + (record.targetTime.map { " (\(Instant.local($0)))" } ?? ""),
-            "planned: from snapshot '\(record.snapshot)', redo \(record.redo), along timelines \(record.path), "
-                + "to \(record.stop)\(last), \(record.stop.bytes(since: record.redo)) bytes of WAL",
-        ])
+    init(path: String, record: CloneRecord) {
+        self.init(
+            path: path,
+            asked: (record.requested, record.targetTime),
+            snapshot: record.snapshot,
+            way: (record.redo, record.path, record.stop),
+            lastCommit: record.lastTransactionTime
+        )
     }
+
+    init(path: String, plan: RestorePlan, requested: String) {
+        self.init(
+            path: path,
+            asked: (requested, plan.targetTime),
+            snapshot: plan.snapshot,
+            way: (plan.redo, plan.path, plan.stop),
+            lastCommit: plan.lastTransactionTime
+        )
+    }
+
+    private init(
+        path: String,
+        asked: (text: String, time: PostgresTime?),
+        snapshot: String,
+        way: (redo: LSN, path: TimelinePath, stop: LSN),
+        lastCommit: PostgresTime?
+    ) {
+        self.path = path
+        self.asked = "asked for \(asked.text)" + (asked.time.map { " (\(Instant.local($0)))" } ?? "")
+        let last = lastCommit.map { ", last commit of \(Instant.local($0))" } ?? ""
+        planned =
+            "planned: from snapshot '\(snapshot)', redo \(way.redo), along timelines \(way.path), "
+            + "to \(way.stop)\(last), \(way.stop.bytes(since: way.redo)) bytes of WAL"
+        redo = way.redo
+        stop = way.stop
+    }
+
+    func begins() { write([asked, planned]) }
 
     /// - Parameter seconds: with start and promotion; nil when another command had seen it.
     func ended(timeline: TimelineID, seconds: Double?) {
         let time = seconds.map { " in \(Int($0 * 1000)) ms, with start and promotion" } ?? ""
         write([
-            "replayed from \(record.redo) to \(record.stop): \(record.stop.bytes(since: record.redo)) bytes\(time)",
-            "stopped at \(record.stop), as planned; it goes on as timeline \(timeline)",
+            "replayed from \(redo) to \(stop): \(stop.bytes(since: redo)) bytes\(time)",
+            "stopped at \(stop), as planned; it goes on as timeline \(timeline)",
         ])
     }
 

@@ -11,18 +11,22 @@ package struct ClusterRestore: Sendable {
     let container: Container
     let plan: RestorePlan
     let place: RestorePlace
+    /// What the user asked for, in their words.
+    let requested: String
     let progress: Progress
     let interruption: Interruption
 
     package init(
         _ container: Container,
         plan: RestorePlan,
+        requested: String,
         place: RestorePlace,
         progress: Progress,
         interruption: Interruption
     ) {
         self.container = container
         self.plan = plan
+        self.requested = requested
         self.place = place
         self.progress = progress
         self.interruption = interruption
@@ -160,6 +164,9 @@ package struct ClusterRestore: Sendable {
 
     private func recover() throws -> TimelineID {
         progress.step("recovering to \(plan.stop)")
+        let log = RecoveryLog(path: "\(place.data)/recovery.log", plan: plan, requested: requested)
+        let begin = SystemClock.monotonicSeconds()
+        log.begins()
         let socketDirectory = "\(container.paths.run)/r\(getpid())"
         if let objection = SocketDirectory.objection(to: socketDirectory, port: Self.port) {
             throw ArchiveError(.refused, objection, hint: "use a shorter path for the container")
@@ -183,7 +190,14 @@ package struct ClusterRestore: Sendable {
             progress: progress,
             interruption: interruption
         )
-        let timeline = try recovery.run()
+        let timeline: TimelineID
+        do {
+            timeline = try recovery.run()
+        } catch {
+            log.failed(error)
+            throw error
+        }
+        log.ended(timeline: timeline, seconds: SystemClock.monotonicSeconds() - begin)
         progress.step("shutting it down cleanly")
         try server.stop(.fast, timeoutSeconds: nil)
         return timeline

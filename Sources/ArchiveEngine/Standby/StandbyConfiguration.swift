@@ -24,6 +24,8 @@ package struct StandbyConfiguration: Sendable {
         let installation = try container.installation()
         let tree = container.paths.standbyTree
         try FileTree.makeDirectory(container.paths.standbyLog, mode: 0o700, parents: true)
+        // Of a supervisor that was killed while it wrote these.
+        for place in [directory, tree.data] { try DurableFile.removeLeftovers(in: place) }
         // PostgreSQL would log a line for a file that is not there.
         let extra = container.paths.standbyExtra
         if !FileTree.exists(extra) { try DurableFile.replace(extra, text: LocalServerFiles.noSettings, mode: 0o600) }

@@ -21,7 +21,7 @@ struct WALArchiveInspectCommand: ParsableCommand {
             EXAMPLES
               pgarchive wal_archive inspect 000000010000000000000042
               pgarchive wal_archive inspect 0/42000000..0/42A00000 --commits
-              pgarchive wal_archive inspect -D /mnt/wal 000000010000000000000042 --records | grep Database
+              pgarchive wal_archive inspect -D /mnt/wal 000000010000000000000042
 
             EXIT CODES
               0  all of it was shown
