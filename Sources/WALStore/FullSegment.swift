@@ -52,7 +52,7 @@ package struct FullSegment: Sendable {
             guard let existing = try archive.open(name, completeOnly: true) else {
                 return try DurableFile.renameNew(partialPath, finalPath)
             }
-            guard try hasOurContent(existing) else {
+            guard try hasOurContent(existing) || isSameUpToSwitch() else {
                 let evidence = try SuspectFile.keep(partialPath, as: partialPath)
                 throw StoreError.conflict(path: existing.path, evidence: evidence)
             }

@@ -6,6 +6,7 @@ import TOMLKit
 package enum SettingsFile {
     private enum Slot: @unchecked Sendable {
         case text(WritableKeyPath<Settings, String>)
+        case ingest(WritableKeyPath<Settings, WALIngest>)
         case flag(WritableKeyPath<Settings, Bool>)
         case number(WritableKeyPath<Settings, Int>, ClosedRange<Int>)
         case size(WritableKeyPath<Settings, UInt64>)
@@ -23,6 +24,10 @@ package enum SettingsFile {
             "the same for replication; empty: upstream with user=replication"
         ),
         ("slot", .text(\.slot), "the replication slot on the upstream"),
+        (
+            "wal.ingest", .ingest(\.walIngest),
+            "stream: the receiver fetches WAL; push: the upstream's archive_command brings it (see status); both"
+        ),
         (
             "wal.synchronous", .flag(\.walSynchronous),
             "true: commits upstream may wait for this archive (synchronous_standby_names)"
@@ -142,6 +147,11 @@ package enum SettingsFile {
         case .text(let key):
             guard let text = value.string else { throw fault("a text in quotes") }
             settings[keyPath: key] = text
+        case .ingest(let key):
+            guard let ingest = value.string.flatMap({ WALIngest(rawValue: $0) }) else {
+                throw fault("\"stream\", \"push\" or \"both\"")
+            }
+            settings[keyPath: key] = ingest
         case .flag(let key):
             guard let flag = value.bool else { throw fault("true or false") }
             settings[keyPath: key] = flag
@@ -205,6 +215,7 @@ package enum SettingsFile {
     private static func value(_ slot: Slot, _ settings: Settings) -> String {
         switch slot {
         case .text(let key): quoted(settings[keyPath: key])
+        case .ingest(let key): quoted(settings[keyPath: key].rawValue)
         case .flag(let key): settings[keyPath: key] ? "true" : "false"
         case .number(let key, _): String(settings[keyPath: key])
         case .size(let key): quoted(ByteSize.exact(settings[keyPath: key]))

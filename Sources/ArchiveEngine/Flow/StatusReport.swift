@@ -23,6 +23,8 @@ package struct StatusReport: Codable, Sendable {
     package var snapshots: Int
     package var clones: Int
     package var clonesRunning: Int
+    /// The line for the upstream's postgresql.conf, where WAL is pushed; nil where it is only received.
+    package var archiveCommand: String?
     /// What the last `wal_archive verify` of each kind said.
     package var verified: [LastVerification]
 
@@ -38,7 +40,13 @@ package struct StatusReport: Codable, Sendable {
         let probe = server == nil ? nil : try? StandbyProbe(container: container)
         let snapshots = try SnapshotCatalog(container).all()
         let clones = try CloneCatalog(container).listed()
-        let receiver = receiverPart(container, status: receiverStatus, state: states?.first { $0.part == .walArchive })
+        let pushed = container.settings.walIngest.isPushed ? try PushedWAL(container) : nil
+        let receiver = receiverPart(
+            container,
+            status: receiverStatus,
+            state: states?.first { $0.part == .walArchive },
+            pushed: pushed
+        )
         let standby = standbyPart(
             isUp: server != nil,
             processID: server?.pid,
@@ -65,11 +73,13 @@ package struct StatusReport: Codable, Sendable {
                 standby: standby,
                 probe: probe,
                 snapshot: snapshots.last,
+                pushed: pushed,
                 container: container
             ),
             snapshots: snapshots.count,
             clones: clones.count,
             clonesRunning: clones.count { CloneServer(container, $0).isRunning },
+            archiveCommand: try PushedWAL.archiveCommand(container),
             verified: LastVerification.read(container)
         )
     }
@@ -77,10 +87,20 @@ package struct StatusReport: Codable, Sendable {
     private static func receiverPart(
         _ container: Container,
         status: ReceiverStatus?,
-        state: ControlReply.PartState?
+        state: ControlReply.PartState?,
+        pushed: PushedWAL?
     ) -> PartReport {
         let holder = (try? HeldLock.isHeld(container.paths.receiverLock)) ?? nil
         guard let holder else {
+            if let pushed, !container.settings.walIngest.streams {
+                // There is no process that could be down: each push tells the upstream how it ended.
+                return PartReport(
+                    name: Part.walArchive.rawValue,
+                    isRunning: true,
+                    state: "pushed",
+                    reason: pushed.alarm
+                )
+            }
             return PartReport(
                 name: Part.walArchive.rawValue,
                 isRunning: false,
@@ -95,7 +115,7 @@ package struct StatusReport: Codable, Sendable {
             name: Part.walArchive.rawValue,
             isRunning: standing.isAlive,
             state: standing.word,
-            reason: standing.reason,
+            reason: standing.reason ?? pushed?.alarm,
             processID: holder.pid
         )
     }
@@ -154,24 +174,29 @@ package struct StatusReport: Codable, Sendable {
         standby: PartReport,
         probe: StandbyProbe?,
         snapshot: SnapshotRecord?,
+        pushed: PushedWAL?,
         container: Container
     ) -> Waterline {
         let last = status ?? ((try? JSONFile.read(ReceiverStatus.self, from: container.paths.receiverStatus)) ?? nil)
-        let valid = { (position: LSN?) -> LSN? in position.flatMap { $0.isValid ? $0 : nil } }
+        let arrival = Arrival(
+            last,
+            pushed,
+            isReceived: container.settings.walIngest.streams || receiver.processID != nil
+        )
         let silent =
             status == nil && receiver.processID == nil
             ? "the receiver is not running; this is what it heard last" : receiver.reason
         return Waterline(
             upstream: .init(
                 name: "upstream",
-                position: valid(last?.upstreamEnd),
-                timeline: last?.timeline,
-                time: last?.heartbeatClock,
-                reason: silent
+                position: arrival.upstream,
+                timeline: arrival.timeline,
+                time: arrival.heartbeat,
+                reason: arrival.isReceived ? silent : "not heard: its archive_command brings the WAL"
             ),
-            received: .init(name: "received", position: valid(last?.received), timeline: last?.timeline),
-            durable: .init(name: "durable", position: valid(last?.durable), timeline: last?.timeline),
-            indexed: IndexStatus.station(container, durable: valid(last?.durable)),
+            received: .init(name: "received", position: arrival.received, timeline: arrival.timeline),
+            durable: .init(name: "durable", position: arrival.durable, timeline: arrival.timeline),
+            indexed: IndexStatus.station(container, durable: arrival.durable),
             replayed: .init(
                 name: "replayed",
                 position: probe?.replayed,
@@ -187,5 +212,34 @@ package struct StatusReport: Codable, Sendable {
                 reason: snapshot == nil ? "no snapshot has been taken yet" : nil
             )
         )
+    }
+}
+
+/// How far WAL has come in, by what the receiver says and by what was pushed.
+private struct Arrival {
+    var isReceived: Bool
+    var upstream: LSN?
+    var received: LSN?
+    var durable: LSN?
+    var timeline: TimelineID?
+    var heartbeat: PostgresTime?
+
+    /// - Parameter isReceived: whether what the receiver said last is of now.
+    init(_ status: ReceiverStatus?, _ pushed: PushedWAL?, isReceived: Bool) {
+        self.isReceived = isReceived
+        let valid = { (position: LSN?) -> LSN? in position.flatMap { $0.isValid ? $0 : nil } }
+        if isReceived {
+            upstream = valid(status?.upstreamEnd)
+            received = valid(status?.received)
+            durable = valid(status?.durable)
+            timeline = status?.timeline
+            heartbeat = status?.heartbeatClock
+        }
+        // A segment may be brought before the receiver has read to its end.
+        guard let end = pushed?.end, let newest = pushed?.timeline, newest >= timeline ?? newest else { return }
+        timeline = newest
+        received = max(received ?? end, end)
+        durable = max(durable ?? end, end)
+        upstream = upstream.map { max($0, end) }
     }
 }

@@ -23,7 +23,7 @@ package struct Expiry: Sendable {
         let snapshots = (try? SnapshotCatalog(container).all()) ?? []
         let now = PostgresTime(unixMicroseconds: SystemClock.now())
         let sign = LastSign(
-            receiver: (try? JSONFile.read(ReceiverStatus.self, from: container.paths.receiverStatus)) ?? nil,
+            receiver: receiverStatus,
             lastCommit: snapshots.compactMap(\.lastTransactionTime).max(),
             now: now
         )
@@ -58,11 +58,17 @@ package struct Expiry: Sendable {
         return plan
     }
 
+    /// Where WAL is pushed nobody hears the upstream: what a receiver heard earlier says nothing of now.
+    private var receiverStatus: ReceiverStatus? {
+        guard container.settings.walIngest.streams else { return nil }
+        return (try? JSONFile.read(ReceiverStatus.self, from: container.paths.receiverStatus)) ?? nil
+    }
+
     /// A clock that jumped ahead makes all snapshots old at once: most of them go only when it is believed.
     private func requireSoundClock(_ plan: RetentionPlan, _ inventory: RetentionInventory) throws {
         let all = inventory.snapshots
         guard ClockEvidence.isMassDeletion(plan.snapshotsToDelete.count, of: all.count) else { return }
-        let receiver = (try? JSONFile.read(ReceiverStatus.self, from: container.paths.receiverStatus)) ?? nil
+        let receiver = receiverStatus
         let evidence = ClockEvidence(
             heardAt: receiver?.heardAt,
             upstreamClock: receiver?.heartbeatClock,

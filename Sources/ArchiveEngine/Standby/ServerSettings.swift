@@ -57,9 +57,19 @@ enum ShellWord {
         "'" + word.split(separator: "'", omittingEmptySubsequences: false).joined(separator: "'\\''") + "'"
     }
 
-    /// For a restore_command, where PostgreSQL replaces `%` before the shell sees the text.
+    /// For a command of PostgreSQL's, which replaces `%` before the shell sees the text.
     static func restoreCommand(_ words: [String]) -> String {
+        command(words) + " \"%f\" \"%p\""
+    }
+
+    /// For people to copy: only what needs it is quoted.
+    static func archiveCommand(_ words: [String]) -> String {
+        let plain = Set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-+=:,./@")
+        return words.map { plain.isSuperset(of: $0) ? $0 : command([$0]) }.joined(separator: " ") + " \"%p\""
+    }
+
+    private static func command(_ words: [String]) -> String {
         words.map { quoted($0.split(separator: "%", omittingEmptySubsequences: false).joined(separator: "%%")) }
-            .joined(separator: " ") + " \"%f\" \"%p\""
+            .joined(separator: " ")
     }
 }

@@ -28,9 +28,11 @@ package struct Supervisor: Sendable {
         // Listening first: who finds nobody listening notes its wish, and that is read below.
         let listener = try ControlSocket.listen(container.paths.controlSocket)
         defer { try? FileTree.removeFile(container.paths.controlSocket) }
-        let desired = try DesiredState.read(container) ?? DesiredState(running: Set(Part.allCases))
+        let desired = try DesiredState.read(container) ?? DesiredState(running: Set(container.parts))
+        // The receiver may have been wanted before the settings said that WAL is pushed.
+        let wanted = desired.running.intersection(container.parts)
         let keepers = try [ReceiverPart(container: container), StandbyPart(container: container) as any SupervisedPart]
-            .map { try PartKeeper(part: $0, wanted: desired.running.contains($0.part), log: log) }
+            .map { try PartKeeper(part: $0, wanted: wanted.contains($0.part), log: log) }
         log.line("supervisor of '\(container.name)' started, process \(getpid())")
         let threads = try keepers.map { keeper in
             try OwnedThread.start(name: keeper.part.part.rawValue) { keeper.run() }

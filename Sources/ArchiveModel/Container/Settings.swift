@@ -5,6 +5,7 @@ package struct Settings: Hashable, Sendable {
     /// Connection for replication; empty: `upstream` with `user=replication`.
     package var upstreamReplication = ""
     package var slot = ""
+    package var walIngest = WALIngest.stream
     /// Commits upstream may wait for this archive: every record is fsynced and reported at once.
     package var walSynchronous = false
     /// Where completed segments go besides, each with its own program.

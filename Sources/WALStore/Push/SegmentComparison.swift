@@ -75,6 +75,25 @@ struct SegmentContent {
     }
 }
 
+extension FullSegment {
+    /// Whether the segment that has the name already is the same but for what follows a switch.
+    ///
+    /// An archive_command may have brought it, with what the server's file held there.
+    func isSameUpToSwitch() throws -> Bool {
+        let archive = WALDirectory(directory, segmentSize: size)
+        let partial = StoredSegment(name: name, form: .partial, bytes: size.bytes)
+        guard let existing = try archive.open(name, completeOnly: true),
+            let end = try SegmentContent(
+                of: archive.reader(of: partial),
+                timeline: name.timeline,
+                segmentSize: size
+            ).switchEnd,
+            let difference = try SegmentDifference.first(archive.reader(of: partial), existing)
+        else { return false }
+        return difference.position >= end && !difference.secondEnds
+    }
+}
+
 extension WALRecord {
     /// After its last byte, also for a segment switch, whose `end` is the segment's; for a record of just a header.
     fileprivate var endOfBytes: LSN {

@@ -32,8 +32,8 @@ struct ContainerStartCommand: ParsableCommand {
         try global.mountPool()
         let container = try global.locator.open(global.selector)
         try Privileges.becomeOwner(of: container)
-        let reply = try SupervisorStart(container).start(parts: Part.allCases, wait.patience(global.render))
-        try PartCommands.showStarted(reply, Part.allCases, wait, in: container, global.render)
+        let reply = try SupervisorStart(container).start(parts: container.parts, wait.patience(global.render))
+        try PartCommands.showStarted(reply, container.parts, wait, in: container, global.render)
     }
 }
 

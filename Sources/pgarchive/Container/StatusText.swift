@@ -53,6 +53,11 @@ enum StatusText {
         return palette.red("\(when): \(HumanText.count(last.findings, "finding"))\(first)")
     }
 
+    /// What the upstream has to be told, as its own line: it is copied.
+    static func archiveCommand(_ line: String?) -> String {
+        line.map { "\non the upstream, with archive_mode = on:\n\($0)\n" } ?? ""
+    }
+
     static func whole(_ report: StatusReport, _ palette: Palette) -> String {
         palette.bold("container '\(report.container)'") + "  \(report.root)\n\n"
             + parts(report.parts, palette)
@@ -60,6 +65,7 @@ enum StatusText {
             + "\n\(HumanText.count(report.snapshots, "snapshot")), \(HumanText.count(report.clones, "clone"))"
             + (report.clones > 0 ? " (\(report.clonesRunning) running)" : "") + "\n"
             + report.verified.map { verified($0, palette) + "\n" }.joined()
+            + archiveCommand(report.archiveCommand)
             + report.waterline.violations.map { palette.red("inconsistent: \($0)") + "\n" }.joined()
     }
 }

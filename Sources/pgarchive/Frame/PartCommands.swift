@@ -78,10 +78,12 @@ enum PartCommands {
         let report = try StatusReport.gather(container)
         let view = PartStatus(
             part: report.parts.first { $0.name == part.rawValue },
-            stations: report.waterline.stations.filter { stations.contains($0.name) }
+            stations: report.waterline.stations.filter { stations.contains($0.name) },
+            archiveCommand: part == .walArchive ? report.archiveCommand : nil
         )
         try render.show(view) { palette in
             StatusText.parts([view.part].compactMap { $0 }, palette) + StatusText.waterline(view.stations, palette)
+                + StatusText.archiveCommand(view.archiveCommand)
         }
         if view.part?.isRunning != true { throw ExitCode(1) }
     }
@@ -91,6 +93,7 @@ enum PartCommands {
 struct PartStatus: Encodable {
     let part: StatusReport.PartReport?
     let stations: [Waterline.Station]
+    let archiveCommand: String?
 }
 
 /// What became of a part, in the words of status.

@@ -1,0 +1,72 @@
+import ArchiveModel
+import Platform
+import PostgresLink
+package import WALFormat
+import WALStore
+
+/// WAL that the upstream's archive_command brings: what to set there, and how far it has come.
+package struct PushedWAL: Sendable {
+    /// The end of the last segment of the newest timeline; nil while there is none.
+    package private(set) var end: LSN?
+    package private(set) var timeline: TimelineID?
+    /// Files that were refused since their name had other content: `NAME.conflict-1`.
+    package private(set) var conflicts: [String]
+
+    /// Looks at the names in the archive.
+    package init(_ container: Container) throws {
+        let names = try FileTree.list(container.paths.walArchive)
+        var newest: TimelineID?
+        var last: SegmentName?
+        for case let name? in names.map({ ArchiveFileName($0) }) {
+            if case .history(let timeline) = name { newest = max(newest ?? timeline, timeline) }
+            guard let segment = name.segment, name.form?.isComplete == true else { continue }
+            newest = max(newest ?? segment.timeline, segment.timeline)
+            // Names of one timeline sort as their addresses.
+            if segment.timeline > last?.timeline ?? TimelineID(0)
+                || segment.timeline == last?.timeline
+                    && segment.description > last?.description ?? ""
+            {
+                last = segment
+            }
+        }
+        end = last?.start(size: container.segmentSize)?.advanced(by: container.segmentSize.bytes)
+        timeline = last?.timeline ?? newest
+        conflicts = names.filter { $0.hasSuffix(".conflict-1") }
+    }
+
+    /// What stands still because of it; nil while all is well.
+    package var alarm: String? {
+        guard let first = conflicts.first else { return nil }
+        let name = first.dropLast(".conflict-1".count)
+        return "\(name) was delivered a second time with other content, which is refused and kept as \(first)"
+            + (conflicts.count > 1 ? "; \(conflicts.count - 1) more" : "")
+    }
+
+    /// The line for the upstream's postgresql.conf; nil where WAL is only received.
+    package static func archiveCommand(_ container: Container) throws -> String? {
+        guard container.settings.walIngest.isPushed else { return nil }
+        let command = ShellWord.archiveCommand([
+            try ThisProgram.walHelper(), "push",
+            "--archive", container.paths.walArchive,
+            "--system-identifier", String(container.identity.systemIdentifier),
+            "--segment-size", String(container.segmentSize.bytes),
+        ])
+        return "archive_command = \(ServerConfiguration.quoted(command))"
+    }
+
+    /// - Throws: a refusal where WAL is only pushed, so that there is no receiver to start.
+    package static func requireReceiver(_ container: Container) throws {
+        guard !container.settings.walIngest.streams, let command = try archiveCommand(container) else { return }
+        throw ArchiveError(
+            .refused,
+            "wal.ingest is \"push\": nothing is received, the upstream's archive_command brings the WAL",
+            hint: "set on the upstream, with archive_mode = on: \(command); or wal.ingest = \"both\" in "
+                + container.paths.settings
+        )
+    }
+}
+
+extension Container {
+    /// The parts that are to run.
+    package var parts: [Part] { Part.allCases.filter { $0 != .walArchive || settings.walIngest.streams } }
+}

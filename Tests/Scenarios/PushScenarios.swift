@@ -1,0 +1,109 @@
+import ArchiveTesting
+import Foundation
+import Testing
+
+/// WAL that the upstream's archive_command brings, alone or beside the receiver.
+@Suite(
+    "WAL by archive_command",
+    .enabled(if: TestEnvironment.hasPostgres, TestEnvironment.noPostgres),
+    .keepsEvidence
+)
+struct PushScenarios {
+    private func set(_ ingest: String, _ archive: TestArchive) throws {
+        let settings = "\(archive.path)/pgarchive.toml"
+        let text = try String(contentsOfFile: settings, encoding: .utf8)
+        try SpoiltFile.write(text.replacing("ingest = \"stream\"", with: "ingest = \"\(ingest)\""), to: settings)
+        // Exactly the line that status prints.
+        let status = try JSONValue(archive.pgarchive.run(["container", "status", "--output", "json"]).output)
+        let line = try #require(status?.find("archiveCommand")?.string)
+        let shown = try archive.pgarchive.run(["wal_archive", "status"])
+        #expect(shown.output.contains("\n\(line)\n"), "\(shown)")
+        try TestCommand("/bin/sh", ["-c", "cat >> '\(archive.upstream.data)/postgresql.conf'"])
+            .succeed(input: "\(line)\n")
+        try archive.upstream.sql("select pg_reload_conf()")
+    }
+
+    private func segments(_ archive: TestArchive) throws -> [String] {
+        try FileManager.default.contentsOfDirectory(atPath: "\(archive.path)/wal_archive").sorted()
+    }
+
+    private func discard(_ archive: TestArchive) throws {
+        try archive.pgarchive("clone", "stop", "--all", "-m", "immediate")
+        try archive.pgarchive("container", "stop")
+        try archive.pgarchive("container", "purge", "--force")
+    }
+
+    @Test func pushAloneFeedsTheStandbyAndTheClones() throws {
+        try TestArchive.with(TestArchive.Options()) { archive in
+            let oracle = try Oracle(archive.upstream)
+            try archive.replayEverything()
+            _ = try archive.takeSnapshot()
+            try archive.pgarchive("wal_archive", "stop")
+            try set("push", archive)
+            try expectRefusal(
+                archive.pgarchive.run(["wal_archive", "start"]),
+                status: 4,
+                mentions: "archive_command"
+            )
+            try archive.pgarchive("container", "start")
+            #expect(archive.receivers.isEmpty)
+            let row = try oracle.writeRow("pushed")
+            let position = try #require(TransactionLog.position(archive.upstream.currentLSN()))
+            try archive.upstream.switchSegment()
+            try eventually(within: 60, "the segment is durable here") {
+                let status = try archive.pgarchive.json("wal_archive", "status")
+                guard let durable = status.find("stations")?.array.last?.find("position")?.string else { return false }
+                return TransactionLog.position(durable) ?? 0 > position
+            }
+            // Nothing stands still: no process is missing.
+            try archive.pgarchive("container", "status")
+            try eventually(within: 60, "the standby has replayed it") {
+                try archive.pgarchive.run(["standby", "psql", "-XAtqc", "select max(id) from oracle"]).text
+                    == "\(row.id)"
+            }
+            _ = try archive.takeSnapshot()
+            try archive.pgarchive("clone", "create", "now", "--latest", "--start")
+            try #expect(archive.query("now", "select max(id) from oracle") == "\(row.id)")
+            try discard(archive)
+        }
+    }
+
+    @Test func bothDeliveriesAreOneCopyOrAnAlarm() throws {
+        try TestArchive.with(TestArchive.Options()) { archive in
+            let oracle = try Oracle(archive.upstream)
+            try set("both", archive)
+            for number in 1...5 {
+                try oracle.writeRow("segment \(number)")
+                try archive.upstream.switchSegment()
+            }
+            let last = try archive.upstream.sql("select pg_walfile_name(pg_current_wal_lsn() - 1)")
+            try eventually(within: 60, "all is pushed") {
+                try archive.upstream.sql("select coalesce(last_archived_wal, '') from pg_stat_archiver") >= last
+            }
+            try #expect(archive.upstream.sql("select failed_count from pg_stat_archiver") == "0")
+            try eventually(within: 30, "one copy of each is left") {
+                let files = try segments(archive)
+                return files.contains(last) && Set(files.map { $0.prefix(24) }).count == files.count
+            }
+            try archive.pgarchive("container", "status")
+
+            // The same segment with other content, as from a second server.
+            let data = try archive.upstream.sql("select setting from pg_settings where name = 'data_directory'")
+            var other = try #require(FileManager.default.contents(atPath: "\(archive.path)/wal_archive/\(last)"))
+            other[70] ^= 1
+            try SpoiltFile.write(other, to: "\(data)/\(last)")
+            let identifier = try archive.upstream.sql("select system_identifier from pg_control_system()")
+            let result = try TestCommand(
+                try BuiltPrograms.pgarchiveWAL(),
+                [
+                    "push", "--archive", "\(archive.path)/wal_archive", "--system-identifier", identifier,
+                    "\(data)/\(last)",
+                ]
+            ).run()
+            #expect(result.status == 7, "\(result)")
+            let status = try archive.pgarchive.run(["wal_archive", "status"])
+            #expect(status.output.contains("was delivered a second time with other content"), "\(status)")
+            try discard(archive)
+        }
+    }
+}
