@@ -125,7 +125,7 @@ struct RestoreCommand: ParsableCommand {
         }
         let request = try request()
         let index = TargetIndex.of(container) { render.warning($0) }
-        let target = try request.resolvedTarget(index)
+        let target = try request.resolvedTarget(index, in: container, global)
         if case .time(let time, _) = target { render.remark("target time: \(HumanText.instant(time))") }
         let plan = try global.withProgress { progress in
             progress.step("looking for the target in the WAL")

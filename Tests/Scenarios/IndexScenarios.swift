@@ -129,6 +129,15 @@ struct IndexScenarios {
         try #expect(archive.pgarchive("clone", "list").output.contains("look-") == false)
         // Remembered.
         try #expect(archive.events("--table", "fleeting").count == 1)
+
+        // Whoever asks for a table gets its last drop, though its name was not known before.
+        try archive.upstream.sqlEach(
+            "create table shop.fleeting as select generate_series(1, 20); drop table shop.fleeting"
+        )
+        try archive.replayEverything()
+        try archive.pgarchive("clone", "create", "fled", "--before-drop", "fleeting", "--start", deadline: 120)
+        try #expect(archive.query("fled", "select count(*) from shop.fleeting") == "20")
+        try archive.discard("fled")
     }
 
     private func rebuildEqualsIncremental(_ archive: TestArchive) throws {

@@ -2,7 +2,7 @@ import ArchiveModel
 import Glibc
 import Platform
 import PostgresLink
-import WALFormat
+package import WALFormat
 
 /// Looks names up that no reading of the standby's catalogs met: in a clone of the moment just before the event, which
 /// is removed again at once.
@@ -42,6 +42,17 @@ package struct EventLook {
                 say("the names at \(event.start) cannot be looked up: \(error.what)")
             }
         }
+    }
+
+    /// Finds and keeps the names of tables that were dropped after a position and are not known.
+    package func nameDrops(after position: LSN?, say: @escaping @Sendable (String) -> Void) throws {
+        var filter = EventFilter()
+        filter.kinds = ["drop"]
+        let unknown = try ArchiveContents.use(container, for: "clone create", say: say) { contents in
+            try EventList.find(filter, in: contents).unknown
+        }
+        let later = unknown.filter { drop in position.map { drop.event.start > $0 } ?? true }
+        if !later.isEmpty { try resolve(later, say: say) }
     }
 
     /// The relations of an event, as the catalogs had them just before it.

@@ -3,7 +3,13 @@ import WALFormat
 
 /// "Just before that table was dropped", as a target.
 package enum TableDrop {
-    package static func target(_ table: String, _ index: TargetIndex?) throws -> Target {
+    /// - Parameter nameDrops: finds out the tables of drops after a position whose names are not known yet; one of them
+    ///   may be the table's last.
+    package static func target(
+        _ table: String,
+        _ index: TargetIndex?,
+        nameDrops: (_ after: LSN?) throws -> Void
+    ) throws -> Target {
         guard let index else {
             throw ArchiveError(
                 .refused,
@@ -11,6 +17,7 @@ package enum TableDrop {
                 hint: "give the time or the position: --at, --lsn or --before"
             )
         }
+        try nameDrops(index.drops(table).first?.start)
         let drops = try index.drops(table)
         guard let drop = drops.first else {
             throw ArchiveError(

@@ -86,7 +86,7 @@ struct CloneCreateCommand: ContainerCommand {
             throw ArchiveError(.notFound, "there is no snapshot '\(request.snapshot ?? "")'", hint: hint)
         }
         let index = TargetIndex.of(container) { [render] in render.warning($0) }
-        let target = try request.resolvedTarget(index)
+        let target = try request.resolvedTarget(index, in: container, global)
         if case .time(let time, _) = target { render.remark("target time: \(HumanText.instant(time))") }
         let plan = try global.withProgress { progress in
             progress.step("looking for the target in the WAL")

@@ -158,16 +158,35 @@ struct CloneRequest: Equatable {
     }
 
     /// The target with its time read, and the table's end looked up.
-    func resolvedTarget(_ index: TargetIndex?) throws -> Target {
+    func resolvedTarget(
+        _ index: TargetIndex?,
+        in container: Container,
+        _ global: GlobalOptions
+    ) throws -> Target {
         switch wanted {
         case .time(let text): .time(try TimeInput.resolve(text), inclusive: inclusive)
         case .lsn(let position): .lsn(position, inclusive: inclusive)
         case .transaction(let id): .transaction(id, inclusive: inclusive)
         case .restorePoint(let name): .restorePoint(name)
         case .before(let position): .before(position)
-        case .beforeDrop(let table): try TableDrop.target(table, index)
+        case .beforeDrop(let table): try beforeDrop(of: table, index, in: container, global)
         case .latest: .latest
         case .snapshotItself: .snapshotItself
+        }
+    }
+
+    private func beforeDrop(
+        of table: String,
+        _ index: TargetIndex?,
+        in container: Container,
+        _ global: GlobalOptions
+    ) throws -> Target {
+        try TableDrop.target(table, index) { position in
+            let interruption = try Interruption()
+            try global.withProgress { progress in
+                try EventLook(container, progress: progress, interruption: interruption)
+                    .nameDrops(after: position) { global.render.warning($0) }
+            }
         }
     }
 
