@@ -1,5 +1,5 @@
 package import ArchiveModel
-import WALFormat
+package import WALFormat
 
 /// "Just before that table was dropped", as a target.
 package enum TableDrop {
