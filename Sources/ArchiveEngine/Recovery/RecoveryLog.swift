@@ -3,7 +3,8 @@ import Glibc
 import Platform
 import WALFormat
 
-/// The `recovery.log` of a clone or a restored cluster: for each recovery what was asked for and planned, what was replayed, and where it stopped.
+/// The `recovery.log` of a clone or a restored cluster: for each recovery what was asked for and planned, what was
+/// replayed, and where it stopped.
 ///
 /// It is for people; nothing is decided by it, and a recovery does not fail for it.
 struct RecoveryLog {
