@@ -9,23 +9,23 @@ import Testing
     .keepsEvidence
 )
 struct EndToEndScenarios {
-    /// Every kind of filesystem with the PostgreSQL of this machine, and other majors where they are named.
+    /// Every kind of filesystem with the PostgreSQL of this machine, and the other majors.
     static let variants: [Variant] =
-        TestFilesystem.Kind.forContainers.map { Variant(kind: $0, bin: nil) }
-        + TestEnvironment.furtherPostgresBins.map { Variant(kind: .plain, bin: $0) }
+        TestFilesystem.Kind.forContainers.map { Variant(kind: $0, major: nil) }
+        + TestMajor.further.map { Variant(kind: .plain, major: $0) }
 
     struct Variant: Sendable, CustomTestStringConvertible {
         let kind: TestFilesystem.Kind
-        /// The programs of another PostgreSQL.
-        let bin: String?
+        /// Another than the one that other tests run on.
+        let major: TestMajor?
 
-        var testDescription: String { kind.rawValue + (bin.map { " with \($0)" } ?? "") }
+        var testDescription: String { kind.rawValue + (major.map { " with \($0.testDescription)" } ?? "") }
     }
 
     @Test(arguments: variants)
     func aCloneHoldsExactlyTheRowsOfItsMoment(_ variant: Variant) throws {
         var options = TestArchive.Options(variant.kind)
-        options.upstream.bin = variant.bin
+        options.upstream.bin = try variant.major?.orSkip()
         try TestArchive.with(options) { archive in
             try archive.pgarchive("container", "status")
             let oracle = try Oracle(archive.upstream)
@@ -61,6 +61,87 @@ struct EndToEndScenarios {
             try archive.finish()
         }
     }
+
+    /// Snapshots and clones while sessions write and checkpoints come one after the other.
+    @Test(arguments: TestMajor.all)
+    func underPgbenchWithCheckpoints(_ major: TestMajor) throws {
+        var options = TestArchive.Options()
+        options.upstream.bin = try major.orSkip()
+        // A checkpoint at every second segment, besides those that are asked for.
+        options.upstream.settings = ["max_wal_size": "4MB", "checkpoint_completion_target": "0.1"]
+        options.pgbenchScale = 1
+        try TestArchive.with(options) { archive in
+            let oracle = try Oracle(archive.upstream)
+            try archive.replayEverything()
+            _ = try archive.takeSnapshot()
+            let loads = try [
+                archive.upstream.startPgbench(seconds: 600, clients: 4, rate: 150),
+                oracle.startWriting(seconds: 600, clients: 2, rate: 60),
+            ]
+            defer { loads.forEach { $0.signal(SIGINT) } }
+            var redo: Set<String> = []
+            var moments: [Int64] = []
+            var shown: [String] = []
+            for round in 1...3 {
+                try archive.upstream.sql("checkpoint")
+                try redo.insert(archive.upstream.sql("select redo_lsn from pg_control_checkpoint()"))
+                _ = try archive.pgarchive("snapshot", "create", "--force")
+                let epoch = try archive.upstream.sql(
+                    "select (extract(epoch from clock_timestamp()) * 1000000)::bigint"
+                )
+                let moment = try #require(Int64(epoch))
+                // The moment is past once something later is here.
+                _ = try oracle.writeRow("after moment \(round)")
+                let position = try archive.upstream.currentLSN()
+                try eventually(within: 60, "what follows the moment is durable") {
+                    try archive.durable() >= TransactionLog.position(position) ?? .max
+                }
+                let name = "during\(round)"
+                try archive.pgarchive(
+                    "clone",
+                    "create",
+                    name,
+                    "--at",
+                    OracleTruth.timeText(moment),
+                    "--start",
+                    deadline: 180
+                )
+                moments.append(moment)
+                try shown.append(archive.query(name, Oracle.digestQuery))
+                try #expect(archive.query(name, Self.balances) == "t", "\(name)")
+            }
+            #expect(redo.count == 3)
+            for load in loads { #expect(load.isRunning, "the sessions wrote all the while") }
+            for load in loads {
+                load.signal(SIGINT)
+                _ = try load.wait()
+            }
+            try eventually("the sessions are gone") {
+                try archive.upstream.sql(
+                    "select count(*) from pg_stat_activity where application_name = 'pgbench'"
+                ) == "0"
+            }
+            let truth = try oracle.truth()
+            for (moment, digest) in zip(moments, shown) {
+                #expect(digest == truth.digest(before: truth.timeTarget(moment).bound), "\(moment)")
+            }
+            #expect(Set(shown).count == 3)
+            try archive.replayEverything()
+            try archive.pgarchive("clone", "create", "end", "--latest", "--start", deadline: 180)
+            try #expect(archive.query("end", Oracle.digestQuery) == truth.digest(before: .max))
+            try #expect(archive.query("end", Self.balances) == "t")
+            let verified = try archive.pgarchive("wal_archive", "verify", "--deep")
+            #expect(verified.output.contains("no findings"), "\(verified)")
+            try archive.finish()
+        }
+    }
+
+    /// What pgbench's transactions leave equal, and half of one would not.
+    private static let balances = """
+        select (select sum(delta) from pgbench_history) = (select sum(abalance) from pgbench_accounts)
+            and (select sum(abalance) from pgbench_accounts) = (select sum(bbalance) from pgbench_branches)
+            and (select sum(bbalance) from pgbench_branches) = (select sum(tbalance) from pgbench_tellers)
+        """
 
     @Test func latestIncludesTheTailOfTheUnfinishedSegment() throws {
         try TestArchive.with(TestArchive.Options()) { archive in
