@@ -112,15 +112,7 @@ struct EndToEndScenarios {
             }
             #expect(redo.count == 3)
             for load in loads { #expect(load.isRunning, "the sessions wrote all the while") }
-            for load in loads {
-                load.signal(SIGINT)
-                _ = try load.wait()
-            }
-            try eventually("the sessions are gone") {
-                try archive.upstream.sql(
-                    "select count(*) from pg_stat_activity where application_name = 'pgbench'"
-                ) == "0"
-            }
+            try Self.end(loads, archive.upstream)
             let truth = try oracle.truth()
             for (moment, digest) in zip(moments, shown) {
                 #expect(digest == truth.digest(before: truth.timeTarget(moment).bound), "\(moment)")
@@ -133,6 +125,17 @@ struct EndToEndScenarios {
             let verified = try archive.pgarchive("wal_archive", "verify", "--deep")
             #expect(verified.output.contains("no findings"), "\(verified)")
             try archive.finish()
+        }
+    }
+
+    /// Ends the sessions, and waits until the server has ended their transactions.
+    private static func end(_ loads: [TestProcess], _ server: TestPostgres) throws {
+        for load in loads {
+            load.signal(SIGINT)
+            _ = try load.wait()
+        }
+        try eventually("the sessions are gone") {
+            try server.sql("select count(*) from pg_stat_activity where application_name = 'pgbench'") == "0"
         }
     }
 
