@@ -45,7 +45,13 @@ enum CommandTree {
     ) -> ArchiveError {
         let asked = isHelp ? "pgarchive help\(path.dropFirst().map { " \($0)" }.joined())" : path.joined(separator: " ")
         let prefix = path.joined(separator: " ")
-        let nearest = Spelling.nearest(to: word, among: children.flatMap(names))
+        // A verb without its noun, where only one noun has it.
+        let nouns =
+            path.count == 1
+            ? children.filter { $0.configuration.subcommands.contains { names($0).contains(word) } } : []
+        let nearest =
+            nouns.count == 1
+            ? "\(nouns[0]._commandName) \(word)" : Spelling.nearest(to: word, among: children.flatMap(names))
         return ArchiveError(
             .usage,
             "there is no command '\(prefix) \(word)'",

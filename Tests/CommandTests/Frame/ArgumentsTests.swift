@@ -41,6 +41,8 @@ struct ArgumentsTests {
     @Test(arguments: [
         (["help", "nosuch"], nil), (["help", "snapshots"], "did you mean 'pgarchive help snapshot'?"),
         (["help", "clone", "lst"], "did you mean 'pgarchive help clone list'?"),
+        // Only one noun has the verb.
+        (["events", "--table", "x"], "did you mean 'pgarchive wal_archive events'?"), (["list"], nil),
     ])
     func helpOnWhatIsNoCommandIsRefused(_ words: [String], _ hint: String?) throws {
         let error = try #require(throws: ArchiveError.self) { try CommandTree.check(words) }
