@@ -45,8 +45,12 @@ struct CloneListCommand: ContainerCommand {
         }
     }
 
-    static func table(_ rows: [CloneRow], withStatus: Bool, whenEmpty: String) -> TableText {
-        let now = PostgresTime(unixMicroseconds: SystemClock.now())
+    static func table(
+        _ rows: [CloneRow],
+        withStatus: Bool,
+        whenEmpty: String,
+        now: PostgresTime = .now
+    ) -> TableText {
         var table = TableText(
             [
                 ("NAME", .left), ("PORT", .right), ("SNAPSHOT", .left), ("TARGET", .left), ("REACHED", .left),

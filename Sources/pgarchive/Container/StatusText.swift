@@ -22,8 +22,7 @@ enum StatusText {
         return table.text(palette)
     }
 
-    static func waterline(_ stations: [Waterline.Station], _ palette: Palette) -> String {
-        let now = PostgresTime(unixMicroseconds: SystemClock.now())
+    static func waterline(_ stations: [Waterline.Station], _ palette: Palette, now: PostgresTime = .now) -> String {
         var table = TableText(
             [
                 ("WAL", .left), ("LSN", .left), ("TL", .right), ("BEHIND", .right), ("TIME", .left), ("AGE", .right),
@@ -45,8 +44,7 @@ enum StatusText {
         return "\n" + table.text(palette)
     }
 
-    private static func verified(_ last: LastVerification, _ palette: Palette) -> String {
-        let now = PostgresTime(unixMicroseconds: SystemClock.now())
+    private static func verified(_ last: LastVerification, _ palette: Palette, now: PostgresTime) -> String {
         let when = "WAL verified \(HumanText.age(of: last.at, now: now)) ago\(last.deep ? "" : ", not read")"
         guard last.findings > 0 else { return "\(when): no findings" }
         let first = last.first.map { ": \($0)" } ?? ""
@@ -58,13 +56,13 @@ enum StatusText {
         line.map { "\non the upstream, with archive_mode = on:\n\($0)\n" } ?? ""
     }
 
-    static func whole(_ report: StatusReport, _ palette: Palette) -> String {
+    static func whole(_ report: StatusReport, _ palette: Palette, now: PostgresTime = .now) -> String {
         palette.bold("container '\(report.container)'") + "  \(report.root)\n\n"
             + parts(report.parts, palette)
-            + waterline(report.waterline.stations, palette)
+            + waterline(report.waterline.stations, palette, now: now)
             + "\n\(HumanText.count(report.snapshots, "snapshot")), \(HumanText.count(report.clones, "clone"))"
             + (report.clones > 0 ? " (\(report.clonesRunning) running)" : "") + "\n"
-            + report.verified.map { verified($0, palette) + "\n" }.joined()
+            + report.verified.map { verified($0, palette, now: now) + "\n" }.joined()
             + archiveCommand(report.archiveCommand)
             + report.waterline.violations.map { palette.red("inconsistent: \($0)") + "\n" }.joined()
     }

@@ -1,5 +1,10 @@
 import ArchiveEngine
+import Platform
 import WALFormat
+
+extension PostgresTime {
+    static var now: PostgresTime { PostgresTime(unixMicroseconds: SystemClock.now()) }
+}
 
 /// Sizes, durations and instants as people read them; JSON never uses these.
 enum HumanText {

@@ -50,8 +50,7 @@ struct SnapshotListCommand: ContainerCommand {
         }
     }
 
-    static func table(_ rows: [SnapshotRow], whenEmpty: String) -> TableText {
-        let now = PostgresTime(unixMicroseconds: SystemClock.now())
+    static func table(_ rows: [SnapshotRow], whenEmpty: String, now: PostgresTime = .now) -> TableText {
         var table = TableText(
             [
                 ("NAME", .left), ("AGE", .right), ("TL", .right), ("LSN", .left), ("EARLIEST TARGET", .left),

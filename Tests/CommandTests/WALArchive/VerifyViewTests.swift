@@ -7,43 +7,41 @@ import WALFormat
 
 /// What findings look like.
 struct VerifyViewTests {
-    private var report: VerifyReport {
-        get throws {
-            let size = try #require(SegmentSize(bytes: 16 << 20))
-            var facts = ChainFacts(segmentSize: size)
-            facts.files = [5, 6, 8, 9].map {
-                ChainFacts.File(
-                    name: SegmentName(timeline: TimelineID(1), number: $0, size: size),
-                    bytes: $0 == 9 ? 4711 : size.bytes
-                )
-            }
-            let start = try #require(PostgresTime("2026-11-21T08:00:00.000000Z"))
-            facts.roots = [(5, "monday"), (8, "tuesday")].map { number, name in
-                ChainFacts.Root(
-                    kind: .snapshot,
-                    name: name,
-                    timeline: TimelineID(1),
-                    redo: LSN(number << 24 + 40),
-                    consistent: LSN(number << 24 + 4096),
-                    time: PostgresTime(rawValue: start.rawValue + Int64(number) * 3_600_000_000)
-                )
-            }
-            facts.damagedSnapshots = ["broken": "'redo' is missing"]
-            facts.otherNames = ["README"]
-            let plan = ChainPlan(facts)
-            var breaks = plan.breaks
-            breaks[0].lastBefore = PostgresTime(rawValue: start.rawValue + 21_999_000_000)
-            return VerifyReport(
-                at: start,
-                deep: false,
-                seconds: 0.25,
-                segments: 4,
-                bytes: 0,
-                timelines: [.init(timeline: TimelineID(1), from: LSN(5 << 24), to: LSN(10 << 24))],
-                findings: plan.findings(breaks),
-                notes: plan.notes
+    static func report() throws -> VerifyReport {
+        let size = try #require(SegmentSize(bytes: 16 << 20))
+        var facts = ChainFacts(segmentSize: size)
+        facts.files = [5, 6, 8, 9].map {
+            ChainFacts.File(
+                name: SegmentName(timeline: TimelineID(1), number: $0, size: size),
+                bytes: $0 == 9 ? 4711 : size.bytes
             )
         }
+        let start = try #require(PostgresTime("2026-11-21T08:00:00.000000Z"))
+        facts.roots = [(5, "monday"), (8, "tuesday")].map { number, name in
+            ChainFacts.Root(
+                kind: .snapshot,
+                name: name,
+                timeline: TimelineID(1),
+                redo: LSN(number << 24 + 40),
+                consistent: LSN(number << 24 + 4096),
+                time: PostgresTime(rawValue: start.rawValue + Int64(number) * 3_600_000_000)
+            )
+        }
+        facts.damagedSnapshots = ["broken": "'redo' is missing"]
+        facts.otherNames = ["README"]
+        let plan = ChainPlan(facts)
+        var breaks = plan.breaks
+        breaks[0].lastBefore = PostgresTime(rawValue: start.rawValue + 21_999_000_000)
+        return VerifyReport(
+            at: start,
+            deep: false,
+            seconds: 0.25,
+            segments: 4,
+            bytes: 0,
+            timelines: [.init(timeline: TimelineID(1), from: LSN(5 << 24), to: LSN(10 << 24))],
+            findings: plan.findings(breaks),
+            notes: plan.notes
+        )
     }
 
     @Test func asText() throws {
@@ -71,11 +69,11 @@ struct VerifyViewTests {
             3 findings: 4 segments looked at, not read (--deep reads them), in 250 ms
 
             """
-        try #expect(VerifyView(report).text(Palette(isOn: false)) == expected)
+        try #expect(VerifyView(Self.report()).text(Palette(isOn: false)) == expected)
     }
 
     @Test func asJSON() throws {
-        let text = try JSONFile.text(report.findings.prefix(1).map(\.self))
+        let text = try JSONFile.text(Self.report().findings.prefix(1).map(\.self))
         let expected = """
             [
               {
