@@ -115,11 +115,17 @@ struct SegmentFormTests {
                 #expect(throws: StoreError.self) { _ = try copy.archive.bytes(of: stored) }
                 #expect(copy.fetch(copy.request(name)).outcome.exitStatus == FetchOutcome.abortStatus)
             }
-            var random = SystemRandomNumberGenerator()
-            for _ in 0..<150 {
+            var random = SeededGenerator(seed: 150)
+            for round in 0..<150 {
                 var flipped = whole
-                let index = Int.random(in: 0..<whole.count, using: &random)
-                flipped[index] ^= UInt8(1) << UInt8.random(in: 0..<8, using: &random)
+                // Headers have the most ways to lie.
+                let index = Int.random(in: 0..<(round % 3 == 0 ? 20 : whole.count), using: &random)
+                switch round % 5 {
+                case 0: flipped[index] = UInt8.random(in: 0...255, using: &random)
+                case 1: flipped.removeSubrange(index..<min(index + 7, whole.count))
+                case 2: flipped.insert(contentsOf: whole[index..<min(index + 7, whole.count)], at: index)
+                default: flipped[index] ^= UInt8(1) << UInt8.random(in: 0..<8, using: &random)
+                }
                 try SpoiltFile.write(flipped, to: file)
                 guard let bytes = try? copy.archive.bytes(of: stored) else { continue }
                 // A header's date, say.
@@ -146,6 +152,49 @@ struct SegmentFormTests {
                 while total < 300_000_000 { total += try reader.read(into: buffer) }
             }
             #expect(total <= Int(copy.original.size.bytes))
+        }
+    }
+
+    /// A gigabyte in more frames than a segment has.
+    @Test(arguments: forms)
+    func moreFramesThanASegmentAreAnError(form: Form) throws {
+        try ArchiveCopy.with { copy in
+            let name = copy.original.name(of: copy.original.records[2000].start)
+            try copy.archive.compress(name, as: Self.codec(form.form))
+            let stored = try #require(try copy.archive.locate(name))
+            let file = copy.file(stored.fileName)
+            let frame = try #require(FileManager.default.contents(atPath: file))
+            try SpoiltFile.write(Data((0..<40).map { _ in frame }.joined()), to: file)
+            #expect(throws: StoreError.self) { _ = try copy.archive.bytes(of: stored) }
+        }
+    }
+
+    /// Headers that ask for gigabytes before the first byte, and files that are nothing but headers.
+    @Test(
+        arguments: [
+            // zstd: a window of 2 GB, and of an exabyte; a skippable frame of 4 GB; a dictionary that is nowhere.
+            (".zst", [0x28, 0xB5, 0x2F, 0xFD, 0x00, 0xA8, 0x01, 0x00, 0x00]),
+            (".zst", [0x28, 0xB5, 0x2F, 0xFD, 0xE0, 0, 0, 0, 0, 0, 0, 0, 0x10, 0x01, 0x00, 0x00]),
+            (".zst", [0x50, 0x2A, 0x4D, 0x18, 0xFF, 0xFF, 0xFF, 0xFF]),
+            (".zst", [0x28, 0xB5, 0x2F, 0xFD, 0x23, 0xFF, 0xFF, 0xFF, 0x7F, 0x00, 0x01, 0x00, 0x00]),
+            // gzip: an extra field, a name and a comment without an end.
+            (".gz", [0x1F, 0x8B, 8, 0x04, 0, 0, 0, 0, 0, 3, 0xFF, 0xFF]),
+            (".gz", [0x1F, 0x8B, 8, 0x18, 0, 0, 0, 0, 0, 3, 0x41, 0x41]),
+            // LZ4: an exabyte of content, a skippable frame of 4 GB, the old format.
+            (".lz4", [0x04, 0x22, 0x4D, 0x18, 0x68, 0x70, 0, 0, 0, 0, 0, 0, 0, 0x10, 0x00]),
+            (".lz4", [0x50, 0x2A, 0x4D, 0x18, 0xFF, 0xFF, 0xFF, 0xFF]),
+            (".lz4", [0x02, 0x21, 0x4C, 0x18, 0xFF, 0xFF, 0xFF, 0xFF]),
+        ] as [(String, [UInt8])]
+    )
+    func hostileHeaders(suffix: String, header: [UInt8]) throws {
+        try ArchiveCopy.with { copy in
+            let name = copy.original.name(of: copy.original.records[2000].start)
+            try FileManager.default.removeItem(atPath: copy.file("\(name)"))
+            for tail in [Data(), Data(count: 100_000), Data(repeating: 0xFF, count: 100_000)] {
+                try SpoiltFile.write(Data(header) + tail, to: copy.file("\(name)\(suffix)"))
+                let stored = try #require(try copy.archive.locate(name))
+                #expect(throws: StoreError.self) { _ = try copy.archive.bytes(of: stored) }
+            }
         }
     }
 

@@ -64,7 +64,7 @@ package enum Instant {
 
     private static func split(_ time: PostgresTime) -> (seconds: Int64, microseconds: Int64) {
         let micros = time.unixMicroseconds
-        let fraction = ((micros % 1_000_000) + 1_000_000) % 1_000_000
-        return ((micros - fraction) / 1_000_000, fraction)
+        let rest = micros % 1_000_000
+        return (micros / 1_000_000 - (rest < 0 ? 1 : 0), rest < 0 ? rest + 1_000_000 : rest)
     }
 }
