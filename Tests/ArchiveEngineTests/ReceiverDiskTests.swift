@@ -127,10 +127,23 @@ struct ReceiverDiskTests {
     }
 
     /// Killed at each named place; what was acknowledged is there, and it goes on to the same bytes.
-    @Test(arguments: ["segment.write", "segment.sync", "segment.beforeRename", "segment.afterRename"], [1, 3])
+    @Test(
+        arguments: ["segment.write", "segment.sync", "segment.beforeRename", "durable.renamed", "segment.afterRename"],
+        [1, 3]
+    )
     func killedAtEachPlace(point: String, passage: Int) throws {
+        try killed("\(point)=exit@\(passage)")
+    }
+
+    /// Where a rename cannot but overwrite, a segment has two names for a moment.
+    @Test(arguments: [1, 3])
+    func killedBetweenTwoNames(passage: Int) throws {
+        try killed("durable.noReplace=unsupported@\(passage),durable.linked=exit")
+    }
+
+    private func killed(_ fault: String) throws {
         let craft = WALCraft(filledWith: 4 << 20)
-        try withProcess(craft, fault: "\(point)=exit@\(passage)") { upstream, process, directory in
+        try withProcess(craft, fault: fault) { upstream, process, directory in
             let status2 = try process.wait(deadline: 30).status
             #expect(status2 == 86)
             let acknowledged = upstream.replies.map(\.flushed).max() ?? .invalid

@@ -67,7 +67,7 @@ struct CopyScenarios {
     }
 
     /// Dead between any two steps of a copy: afterwards everything is copied, and marked so.
-    @Test(arguments: ["copy.beforeProgram", "copy.afterProgram", "copy.beforeDone"])
+    @Test(arguments: FaultPoints.copyProgram)
     func aCopyThatDied(_ moment: String) throws {
         try TestArchive.with(TestArchive.Options()) { archive in
             let tape = try archive.directory.subdirectory("tape")

@@ -10,13 +10,7 @@ import Testing
     .keepsEvidence
 )
 struct KilledInitScenarios {
-    /// In their order; the first is the writing of the mark itself.
-    private static let moments = [
-        "init.locked", "durable.beforeRename", "init.marked", "init.laid", "init.slotAsked", "init.slotMade",
-        "init.afterSlot", "init.receiverStarted", "init.afterBackup", "init.beforeDone",
-    ]
-
-    @Test(arguments: moments)
+    @Test(arguments: FaultPoints.initialise)
     func anInitThatDied(_ moment: String) throws {
         try asOwner { archive in
             try archive.dieInInit(at: moment)

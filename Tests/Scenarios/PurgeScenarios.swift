@@ -5,7 +5,7 @@ import Testing
 /// `container purge` among others who work in the container, and purges that die.
 @Suite("Purge", .enabled(if: TestEnvironment.hasPostgres, TestEnvironment.noPostgres), .keepsEvidence)
 struct PurgeScenarios {
-    @Test(arguments: ["purge.afterSlot", "remove.beforeDirectory", "purge.beforeLast"])
+    @Test(arguments: FaultPoints.purge)
     func aPurgeThatDied(_ moment: String) throws {
         try asOwner { archive in
             try archive.replayEverything()

@@ -88,6 +88,11 @@ struct RestoreScenarios {
             let target = "\(archive.directory.path)/restored"
             let crashed = archive.upstream.data
             expectRefusal(try archive.pgarchive.run("restore", "--to", crashed), status: 4, mentions: "--wal-from")
+            for point in FaultPoints.unarchivedWAL {
+                let killed = try archive.pgarchive.setting("PGARCHIVE_FAULT", "\(point)=exit")
+                    .run("restore", "--to", target, "--wal-from", crashed, deadline: 120)
+                #expect(killed.status == 86, "\(point): \(killed)")
+            }
             try archive.pgarchive("restore", "--to", target, "--wal-from", crashed, "--start", deadline: 120)
             defer { Self.stop(target, of: archive.upstream) }
             try #expect(archive.upstream.sql("select max(id) from oracle") == "\(last.id)")
@@ -141,10 +146,7 @@ struct RestoreScenarios {
             try archive.switchAndReceive()
             let target = "\(archive.directory.path)/restored"
             let mark = "\(archive.directory.path)/fault"
-            for point in [
-                "restore.marked", "restore.copied", "clone.beforePromote", "clone.beforeCheck", "restore.recovered",
-                "restore.beforeUnmark",
-            ] {
+            for point in FaultPoints.restore {
                 let killed = try archive.pgarchive.setting("PGARCHIVE_FAULT", "\(point)=exit")
                     .run("restore", "--to", target, deadline: 120)
                 #expect(killed.status == 86, "\(point): \(killed)")

@@ -85,6 +85,17 @@ import Testing
         #expect(Tidy.findings(in: SourceTree(files: files + [Self.layers])).count == 1)
     }
 
+    @Test func aFaultPointThatNoTestPassesIsFound() {
+        let source = SourceFile(path: "Sources/WALStore/A.swift", text: "try FaultPoint.pass(\"a.b\")")
+        func findings(_ test: String) -> [String] {
+            let test = SourceFile(path: "Tests/WALStoreTests/ATests.swift", text: test)
+            return FaultNames.findings(in: SourceTree(files: [source, test])).map(\.path)
+        }
+        #expect(findings("let points = [\"a.b\", \"a.bc\"]") == [])
+        #expect(findings("\"x=exit,a.b=exit@2\"") == [])
+        #expect(findings("[\"a.bc\", \"x.a.b\", \"aa.b\"]") == ["Sources/WALStore/A.swift"])
+    }
+
     @Test func aMissingTableOfLayersIsFound() {
         let file = SourceFile(path: "Sources/WALStore/A.swift", text: "import Foundation")
         #expect(ImportTable.findings(in: SourceTree(files: [file])).map(\.path) == [ImportTable.page])

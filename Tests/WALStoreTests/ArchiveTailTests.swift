@@ -77,6 +77,29 @@ struct ArchiveTailTests {
         }
     }
 
+    /// A compressed partial segment becomes a plain one; killed in between, there are both for a while.
+    @Test(arguments: ["durable.renamed", "partials.beforeRemove", "durable.removed"])
+    func killedWhileItExpandsAPartialSegment(point: String) async throws {
+        let craft = WALCraft(filledWith: 300_000)
+        let directory = try TestDirectory()
+        defer { directory.finish(failed: KeptEvidence.currentTestFailed) }
+        let archive = try directory.subdirectory("wal")
+        let plain = "\(archive)/\(name(16)).partial"
+        let compressed = "\(archive)/\(name(16)).gz.partial"
+        try SpoiltFile.write(Data(craft.bytes), to: plain)
+        try TestCommand("/bin/sh", ["-c", "gzip -c '\(plain)' > '\(compressed)'; rm '\(plain)'"]).succeed()
+        await #expect(processExitsWith: .exitCode(86)) { [archive = archive as String, point = point as String] in
+            setenv("PGARCHIVE_FAULT", "\(point)=exit", 1)
+            _ = try ArchiveTail.find(directory: archive, segmentSize: WALCraft.smallSegments)
+        }
+        let left = try files(archive).filter { !$0.hasPrefix(".") }
+        #expect(left.contains("\(name(16)).partial"))
+        #expect(left.count == (point == "durable.removed" ? 1 : 2))
+        let found = try #require(try find(archive))
+        #expect(found.recordEnd == craft.records.last?.end)
+        #expect(try files(archive) == ["\(name(16)).partial"])
+    }
+
     /// Killed before the rename: the segment gets its name now.
     @Test func wholePartialSegmentsAreNamed() throws {
         let craft = WALCraft(filledWith: 3 << 20)

@@ -119,6 +119,29 @@ struct PlainFetchTests {
     .enabled(if: TestEnvironment.hasStrace, TestEnvironment.noStrace)
 )
 struct FetchCrashTests {
+    /// Also where files cannot be nameless: there the next fetch removes what a killed one left.
+    @Test(arguments: ["", "fetch.nameless=unsupported,"])
+    func killedBeforeItGivesTheName(fault: String) throws {
+        try ArchiveCopy.with { copy in
+            let name = copy.original.name(of: copy.original.records[2000].start)
+            func fetch(_ fault: String) throws -> CommandResult {
+                try TestCommand(
+                    try BuiltPrograms.pgarchiveWAL(),
+                    ["fetch", "--from", copy.path, "\(name)", copy.target],
+                    environment: ["PGARCHIVE_FAULT": fault]
+                ).run()
+            }
+            let killed = try fetch(fault + "fetch.beforeName=exit")
+            #expect(killed.status == 86, "\(killed)")
+            #expect(copy.fetched == nil)
+            let again = try fetch(String(fault.dropLast()))
+            #expect(again.status == 0, "\(again)")
+            try #expect(copy.fetched == copy.original.bytes(of: name))
+            let directory = FilePath.parent(of: copy.target)
+            try #expect(FileManager.default.contentsOfDirectory(atPath: directory) == [FilePath.name(of: copy.target)])
+        }
+    }
+
     @Test(arguments: ["", ".zst", ".partial"], ["signal=KILL", "error=EIO", "error=ENOSPC"])
     func struckAtEachSystemCall(suffix: String, injection: String) throws {
         try ArchiveCopy.with { copy in

@@ -302,6 +302,22 @@ struct PushTests {
         }
     }
 
+    /// Killed before its exit status is seen, it is asked again.
+    @Test(arguments: ["", "newFile.nameless=unsupported,"], ["newFile.beforeName", "newFile.afterName"])
+    func killedBesideTheName(how: String, point: String) throws {
+        try PushFixture.with { fixture in
+            let name = fixture.name
+            let killed = try fixture.push(name, environment: ["PGARCHIVE_FAULT": "\(how)\(point)=exit"])
+            #expect(killed.status == 86, "\(killed)")
+            let content = fixture.content(fixture.source("\(name)"))
+            #expect(fixture.content(fixture.stored(name)) == (point == "newFile.afterName" ? content : nil))
+            let again = try fixture.push(name)
+            #expect(again.status == 0, "\(again)")
+            #expect(fixture.content(fixture.stored(name)) == content)
+            try #expect(fixture.files.filter { $0 != NewFile.workDirectory } == ["\(name)"])
+        }
+    }
+
     /// One of two that have different content for a name is refused, whichever is second.
     @Test func anotherThatComesBetweenIsNotOverwritten() throws {
         try PushFixture.with { fixture in

@@ -92,6 +92,7 @@ package struct CloneCatalog: Sendable {
     func removeTree(_ name: String) throws {
         let paths = container.paths.clone(name)
         if FileTree.exists(paths.root) { try container.driver.deleteVolume(paths.root) }
+        try FaultPoint.pass("clone.afterVolume")
         try FileTree.removeTree(paths.directory)
     }
 }

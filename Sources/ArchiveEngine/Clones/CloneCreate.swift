@@ -99,6 +99,8 @@ package struct CloneCreate: Sendable {
             var record = record
             record.port = port
             try FileTree.makeDirectory(container.paths.clone(record.name).directory, mode: 0o700, parents: true)
+            try DurableFile.syncDirectory(container.paths.clones)
+            try FaultPoint.pass("clone.laid")
             try CloneCatalog(container).save(record)
             return record
         }
@@ -121,12 +123,14 @@ package struct CloneCreate: Sendable {
                 to: paths.root,
                 options: CopyOptions(interrupt: interruption?.descriptor ?? -1)
             )
+            try FaultPoint.pass("clone.copied")
             try finish(paths)
             try FaultPoint.pass("clone.beforeRecord")
             if !container.driver.isAtomic { try container.driver.sync(paths.root) }
             try interruption?.check()
             record.state = state
             try catalog.save(record)
+            try FaultPoint.pass("clone.afterRecord")
             return record
         } catch {
             try? catalog.removeTree(reserved.name)

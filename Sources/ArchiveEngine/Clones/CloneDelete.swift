@@ -32,6 +32,7 @@ package struct CloneDelete: Sendable {
         try unlist(name, catalog, isDamaged: isDamaged)
         try FaultPoint.pass("clone.afterUnlisting")
         try catalog.removeTree(name)
+        try FaultPoint.pass("clone.beforeUnlock")
         CloneLock.remove(lock)
     }
 

@@ -149,6 +149,7 @@ package struct CloneServer: Sendable {
         try FileTree.removeFile(configuration.endFile)
         try FaultPoint.pass("clone.beforeLaunch")
         let server = try PostgresServer.start(try configuration.launch(stage, walIsChecked: walIsChecked))
+        try FaultPoint.pass("clone.launched")
         return try complete(server, stage, progress, interruption)
     }
 
@@ -210,6 +211,7 @@ package struct CloneServer: Sendable {
     private func finish(_ timeline: TimelineID) throws -> TimelineID {
         var finished = record
         finished.state = .recovered
+        try FaultPoint.pass("clone.beforeRecovered")
         try CloneCatalog(container).save(finished)
         return timeline
     }

@@ -46,7 +46,7 @@ package struct ArchiveImport: Sendable {
             outcome.present = files.wanted.count - outcome.adopted.count
             return outcome
         }
-        let work = "\(container.paths.run)/import-\(getpid())"
+        let work = container.paths.importWork(getpid())
         try FileTree.makeDirectory(work, mode: 0o700, parents: true)
         defer { try? FileTree.removeTree(work) }
         progress.step("adopting \(files.wanted.count) files from '\(directory)'")
@@ -99,6 +99,7 @@ package struct ArchiveImport: Sendable {
         do {
             let source = try plainSource(wanted, work: work)
             defer { if source.isTemporary { unlink(source.path) } }
+            try FaultPoint.pass("import.unpacked")
             let push = ArchivePush(
                 PushRequest(
                     archive: container.paths.walArchive,
@@ -110,6 +111,7 @@ package struct ArchiveImport: Sendable {
             switch try push.run(report: { progress.note($0) }) {
             case .present: outcome.present += 1
             case .stored:
+                try FaultPoint.pass("import.stored")
                 outcome.adopted.append(wanted.file)
                 outcome.bytes &+= UInt64(max(0, (try? FileTree.size("\(directory)/\(wanted.file)")) ?? 0))
                 // An archive that was compressed does not become many times as large.

@@ -44,6 +44,8 @@ package struct SegmentCompression: Sendable {
             return Outcome(runsAlready: conflict.holder?.pid ?? 0)
         }
         defer { lock.release() }
+        // What a killed one was writing.
+        try DurableFile.removeLeftovers(in: container.paths.walArchive)
         let work = Mutex((queue: try candidates(), outcome: Outcome()))
         let directory = container.walDirectory
         let threads = try (0..<max(1, processes)).map { index in

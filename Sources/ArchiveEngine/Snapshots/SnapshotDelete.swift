@@ -53,6 +53,7 @@ package struct SnapshotDelete: Sendable {
     func removeTree(_ name: String) throws {
         let paths = container.paths.snapshot(name)
         if FileTree.exists(paths.root) { try container.driver.deleteVolume(paths.root) }
+        try FaultPoint.pass("snapshot.afterVolume")
         try FileTree.removeTree(paths.directory)
     }
 }

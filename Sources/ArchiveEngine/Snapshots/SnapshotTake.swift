@@ -33,6 +33,9 @@ package struct SnapshotTake: Sendable {
         let paths = container.paths.snapshot(name)
         try FileTree.makeDirectory(paths.directory, mode: 0o700, parents: true)
         do {
+            // Or the record would be durable in a directory that is not.
+            try DurableFile.syncDirectory(container.paths.snapshots)
+            try FaultPoint.pass("snapshot.laid")
             progress.step("copying the standby (\(container.identity.driver.rawValue))")
             let record = try copy(source, name: name, now: now, to: paths, force: force)
             try FaultPoint.pass("snapshot.beforeRecord")

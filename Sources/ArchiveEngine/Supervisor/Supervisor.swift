@@ -37,6 +37,13 @@ package struct Supervisor: Sendable {
         let threads = try keepers.map { keeper in
             try OwnedThread.start(name: keeper.part.part.rawValue) { keeper.run() }
         }
+        _ = try OwnedThread.start(name: "leftovers") {
+            do {
+                try Leftovers(container: container).remove()
+            } catch {
+                log.line("what killed commands left is not all removed: \(error)")
+            }
+        }
         let space = SnapshotSpace(container)
         let counter = try OwnedThread.start(name: "space") { space.keepCounting() }
         let copies = try CopyKeeper(container, log: log)

@@ -124,6 +124,7 @@ package struct Repair: Sendable {
         let kept = try others.map { try quarantine.keep($0.fileName) }
         try FaultPoint.pass("repair.beforeRemove")
         for other in others { try directory.remove(other) }
+        try FaultPoint.pass("repair.beforeName")
         if !right.form.isComplete {
             try DurableFile.renameNew(directory.path(of: right), FilePath.join(directory.path, "\(right.name)"))
         }

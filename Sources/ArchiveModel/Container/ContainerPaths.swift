@@ -55,6 +55,9 @@ package struct ContainerPaths: Hashable, Sendable {
     /// What the restore of a process reads of the container.
     package func restoreHold(_ pid: Int32) -> String { "\(run)/restore-\(pid).json" }
     package static let restoreHoldPrefix = "restore-"
+    /// Where the import of a process unpacks.
+    package func importWork(_ pid: Int32) -> String { "\(run)/\(Self.importWorkPrefix)\(pid)" }
+    package static let importWorkPrefix = "import-"
     package var copies: String { "\(root)/copies" }
     package func copy(_ name: String) -> String { "\(copies)/\(name)" }
     package func copyStatus(_ name: String) -> String { "\(run)/copy-\(name).json" }

@@ -44,25 +44,30 @@ package enum DurableFile {
     /// The content must have been synced before.
     package static func rename(_ from: String, _ to: String) throws(SystemError) {
         try checkedCall(Glibc.rename(from, to), "rename \(from) to", to)
+        try FaultPoint.pass("durable.renamed")
         try syncParents(from, to)
     }
 
     /// The same without overwriting: EEXIST when `to` is taken.
     package static func renameNew(_ from: String, _ to: String) throws(SystemError) {
-        let result = pgarchive_rename_noreplace(from, to)
-        if result == -EINVAL {
+        do throws(SystemError) {
+            try FaultPoint.pass("durable.noReplace")
+            try checked(pgarchive_rename_noreplace(from, to), "rename \(from) to", to)
+        } catch {
+            guard error.errno == EINVAL else { throw error }
             // Filesystems without RENAME_NOREPLACE still have link, which never overwrites either.
             try checkedCall(link(from, to), "rename \(from) to", to)
+            try FaultPoint.pass("durable.linked")
             unlink(from)
-        } else {
-            try checked(result, "rename \(from) to", to)
         }
+        try FaultPoint.pass("durable.renamed")
         try syncParents(from, to)
     }
 
     /// Gives a file a second name, durably: EEXIST when `to` is taken.
     package static func linkNew(_ from: String, _ to: String) throws(SystemError) {
         try checkedCall(link(from, to), "link \(from) as", to)
+        try FaultPoint.pass("durable.secondName")
         try syncDirectory(FilePath.parent(of: to))
     }
 
@@ -77,6 +82,7 @@ package enum DurableFile {
             guard errno != ENOENT else { return }
             throw SystemError(call: "remove", errno: errno, path: path)
         }
+        try FaultPoint.pass("durable.removed")
         try syncDirectory(FilePath.parent(of: path))
     }
 

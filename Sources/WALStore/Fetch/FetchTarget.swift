@@ -17,12 +17,14 @@ final class FetchTarget {
     init(_ path: String) throws(SystemError) {
         self.path = path
         // Without /proc a nameless file could not be given its name.
-        if FileTree.exists("/proc/self/fd"),
+        if FileTree.exists("/proc/self/fd"), (try? FaultPoint.pass("fetch.nameless")) != nil,
             let file = try? Descriptor.open(FilePath.parent(of: path), O_RDWR | Self.nameless)
         {
             self.file = file
             return
         }
+        // Nobody else removes what a killed fetch left here.
+        try? DurableFile.removeLeftovers(in: FilePath.parent(of: path))
         let temporary = DurableFile.temporaryName(for: path)
         self.file = try Descriptor.open(temporary, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW)
         self.temporary = temporary
@@ -54,6 +56,7 @@ final class FetchTarget {
 
     /// Gives the file its name; whatever had it before is replaced.
     func publish() throws(SystemError) {
+        try FaultPoint.pass("fetch.beforeName")
         if let temporary {
             guard rename(temporary, path) == 0 else { throw failure() }
             self.temporary = nil

@@ -117,6 +117,30 @@ struct RepairTests {
         }
     }
 
+    @Test(arguments: ["durable.secondName", "repair.beforeRemove", "durable.removed", "repair.beforeName"])
+    func killedWhileItKeepsTheGoodOne(_ point: String) throws {
+        try CraftedArchive.with(segments: 6) { archive in
+            let name = archive.name(archive.first + 2)
+            _ = try TestCommand.asCaller("/usr/bin/zstd", ["-q", archive.file(name)]).succeed()
+            try archive.change(name) { $0[500_000] ^= 1 }
+            let bad = bytes(archive, name)
+            let upstream = try FakeUpstream(archive.craft)
+            defer { upstream.close() }
+            let program = PgArchive(home: archive.path)
+            let arguments = [
+                "wal_archive", "verify", "--deep", "--repair", "-D", archive.path, "-d", upstream.connection,
+            ]
+            let killed = try program.setting("PGARCHIVE_FAULT", "\(point)=exit").run(arguments)
+            #expect(killed.status == 86, "\(killed)")
+            let result = try program.run(arguments)
+            #expect(result.status == 0, "\(result)")
+            #expect(bytes(archive, name) == nil && bytes(archive, "quarantine/\(name).1") == bad)
+            let kept = try FileManager.default.contentsOfDirectory(atPath: archive.file("quarantine"))
+            #expect(kept.filter { !$0.hasPrefix(".") } == ["\(name).1"])
+            #expect(upstream.connections == 0)
+        }
+    }
+
     /// A record over two segments fails; the good one of the two is left alone.
     @Test func ofTwoSuspectsOnlyTheBadOneIsReplaced() throws {
         try TestDirectory.with { directory in

@@ -72,6 +72,19 @@ struct DurableFileTests {
         directory.finish(failed: KeptEvidence.currentTestFailed)
     }
 
+    @Test func killedBeforeItCreatesThereIsNothing() async throws {
+        let directory = try TestDirectory()
+        let path = "\(directory.path)/00000002.history"
+        await #expect(processExitsWith: .exitCode(FaultPoint.exitStatus)) { [path = path as String] in
+            setenv("PGARCHIVE_FAULT", "durable.beforeCreate=exit", 1)
+            try DurableFile.createNew(path, text: "new")
+        }
+        try DurableFile.removeLeftovers(in: directory.path)
+        #expect(try FileTree.list(directory.path) == [])
+        try DurableFile.createNew(path, text: "new")
+        directory.finish(failed: KeptEvidence.currentTestFailed)
+    }
+
     @Test func aFailureLeavesNoTemporaryFile() async throws {
         let directory = try TestDirectory()
         let path = "\(directory.path)/state.json"

@@ -19,6 +19,7 @@ enum Tidy {
         ("exit codes", ExitCodes.findings),
         ("manuals", Manuals.findings),
         ("executables", Executables.findings),
+        ("fault points", FaultNames.findings),
     ]
 
     static func findings(in tree: SourceTree) -> [Finding] {
