@@ -30,7 +30,11 @@ struct CrashSweepScenarios {
             [
                 snapshotCreate(kind), snapshotDelete(kind), cloneCreate(kind), cloneStart, cloneDuplicate(kind),
                 cloneDelete(kind),
-            ]
+            ].filter {
+                // What depends on the storage, where the rest is swept on a btrfs.
+                kind == .btrfs || !TestFilesystem.Kind.btrfs.isAvailable
+                    || ["snapshot create", "clone create", "clone delete"].contains($0.name)
+            }
         )
     }
 
