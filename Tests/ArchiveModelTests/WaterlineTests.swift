@@ -15,6 +15,11 @@ struct WaterlineTests {
     }
 
     @Test func timelineAtPosition() throws {
+        // Promoted twice at one position: a timeline without WAL of its own.
+        let empty = try #require(TimelinePath("1@0/500,2@0/500,3"))
+        #expect(empty.description == "1@0/500,2@0/500,3")
+        #expect(empty.timeline(at: LSN(0x4FF)) == TimelineID(1) && empty.timeline(at: LSN(0x500)) == TimelineID(3))
+        #expect(TimelinePath("1@0/500,2@0/400,3") == nil && TimelinePath("1@0/0,2") == nil)
         let path = try #require(TimelinePath("1@0/500,2@0/900,4"))
         #expect(path.timeline(at: LSN(0x4FF)) == TimelineID(1))
         #expect(path.timeline(at: LSN(0x500)) == TimelineID(2))

@@ -45,7 +45,7 @@ struct RestoreScenarios {
                 deadline: 120
             )
             defer { Self.stop("\(place)/main", of: archive.upstream) }
-            #expect(report.error.contains("archive_mode is on"), "\(report)")
+            #expect(report.error.contains("archive_command was taken out"), "\(report)")
             let restored = archive.upstream
             try #expect(restored.sql("show data_directory") == "\(place)/main")
             try #expect(restored.sql("select max(id) from oracle") == "\(wanted.id)")
@@ -57,13 +57,49 @@ struct RestoreScenarios {
             #expect(location.hasPrefix("\(place)/main.tablespaces/"))
             try #expect(restored.sql("insert into far values (4) returning pg_is_in_recovery()") == "f")
             try #expect(restored.sql("select timeline_id from pg_control_checkpoint()") == "2")
+            // It does not archive where the upstream does, which may live on; told where, it does, from its beginning.
+            try #expect(restored.sql("show archive_command") == "")
+            let own = try archive.directory.subdirectory("own")
+            try restored.sql("alter system set archive_command = 'cp %p \(own)/%f'; select pg_reload_conf()")
             try eventually(within: 60, "the new timeline's history is archived") {
-                FileManager.default.fileExists(atPath: "\(restored.copies)/00000002.history")
+                FileManager.default.fileExists(atPath: "\(own)/00000002.history")
             }
             let log = try String(contentsOfFile: "\(place)/main/recovery.log", encoding: .utf8)
             #expect(log.contains("asked for \(wanted.after)") && log.contains("as planned"), "\(log)")
             let names = try FileManager.default.contentsOfDirectory(atPath: "\(place)/main")
             #expect(!names.contains { $0.contains("pgarchive") || $0.hasSuffix(".signal") }, "\(names)")
+        }
+    }
+
+    /// A tablespace's directory that a killed restore had begun with, and that another one uses since, is not touched.
+    @Test func anOldRestoresTablespaceIsLeftToWhoUsesItNow() throws {
+        try TestArchive.with(TestArchive.Options(), initialise: false) { archive in
+            let space = try archive.directory.subdirectory("space")
+            try archive.upstream.sql("create tablespace elsewhere location '\(space)'")
+            try archive.upstream.sql("create table far tablespace elsewhere as select 1 as n")
+            let oid = try archive.upstream.sql("select oid from pg_tablespace where spcname = 'elsewhere'")
+            try archive.initialise()
+            try archive.replayEverything()
+            _ = try archive.takeSnapshot()
+            let fast = try archive.directory.subdirectory("fast")
+            let place = archive.directory.path
+            let mapping = ["--tablespace", "\(oid)=\(fast)"]
+            let killed = try archive.pgarchive.setting("PGARCHIVE_FAULT", "restore.copied=exit")
+                .run(["restore", "--to", "\(place)/first"] + mapping, deadline: 120)
+            #expect(killed.status == 86, "\(killed)")
+            // The directory is not empty: what it is used for must be settled by its user.
+            expectRefusal(
+                try archive.pgarchive.run(["restore", "--to", "\(place)/second"] + mapping, deadline: 120),
+                status: 4,
+                mentions: fast
+            )
+            try TestCommand("/bin/sh", ["-c", "rm -rf '\(fast)'/*"]).succeed()
+            try archive.pgarchive.succeed(["restore", "--to", "\(place)/second"] + mapping, deadline: 120)
+            let before = try DirectoryFingerprint(of: fast)
+            try archive.pgarchive("restore", "--to", "\(place)/first", deadline: 120)
+            try #expect(DirectoryFingerprint(of: fast).changes(since: before).isEmpty)
+            try archive.switchAndReceive()
+            try archive.finish()
         }
     }
 

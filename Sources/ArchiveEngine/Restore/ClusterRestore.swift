@@ -84,7 +84,9 @@ package struct ClusterRestore: Sendable {
             progress.step("making it durable")
             var remarks = try RestoredSettings(place: place, plan: plan).write()
             try markForArchiving(timeline)
-            remarks += RestoredSettings.remarks(installation: try container.installation(), data: place.data)
+            let installation = try container.installation()
+            remarks += try RestoredSettings.withholdArchiving(installation: installation, data: place.data)
+            remarks += RestoredSettings.remarks(installation: installation, data: place.data)
             try place.finish()
             return Restored(
                 directory: place.data,

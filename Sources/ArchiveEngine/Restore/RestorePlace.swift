@@ -44,6 +44,8 @@ package struct RestorePlace: Sendable {
     private var all: [String] { [data] + tablespaces.keys.sorted().compactMap { tablespaces[$0] } }
 
     struct Mark: Codable {
+        /// The tablespaces' directories hold it too, while they are this restore's.
+        var id: String
         var process: ProcessIdentity?
         var plan: RestorePlan
         var tablespaces: [String]
@@ -71,9 +73,17 @@ package struct RestorePlace: Sendable {
             guard FileTree.isDirectory(directory) else {
                 throw ArchiveError(.refused, "'\(directory)' is not a directory", hint: "give a directory, or none yet")
             }
-            let isOurs = directory == data ? mark != nil : mark?.tablespaces.contains(directory) == true
+            let isOurs = directory == data ? mark != nil : isTablespace(directory, of: mark)
             if !isOurs { try requireEmpty(directory) }
         }
+    }
+
+    private static func tablespaceMark(_ directory: String) -> String { "\(directory)/pgarchive.restoring" }
+
+    /// Whether a directory is a tablespace's that the restore made; another one may be using it since.
+    private func isTablespace(_ directory: String, of mark: Mark?) -> Bool {
+        guard let mark, mark.tablespaces.contains(directory) else { return false }
+        return (try? FileTree.readText(Self.tablespaceMark(directory))) == mark.id
     }
 
     private func isInside(_ path: String, _ root: String) -> Bool {
@@ -111,6 +121,7 @@ package struct RestorePlace: Sendable {
         if FileTree.exists(markPath) { try clear() }
         try FileTree.makeDirectory(work, mode: 0o700, parents: false)
         let mark = Mark(
+            id: String(UInt64.random(in: 0...UInt64.max), radix: 16),
             process: ProcessIdentity.current(),
             plan: plan,
             tablespaces: tablespaces.keys.sorted().compactMap { tablespaces[$0] }
@@ -121,6 +132,7 @@ package struct RestorePlace: Sendable {
             guard chmod(directory, 0o700) == 0 else {
                 throw SystemError(call: "set the mode of", errno: errno, path: directory)
             }
+            if directory != data { try DurableFile.replace(Self.tablespaceMark(directory), text: mark.id) }
         }
     }
 
@@ -128,7 +140,7 @@ package struct RestorePlace: Sendable {
     func clear() throws {
         if let server = PostgresServer.find(dataDirectory: data) { try server.stop(.immediate, timeoutSeconds: 30) }
         if let mark = try JSONFile.read(Mark.self, from: markPath) {
-            for directory in mark.tablespaces where FileTree.exists(directory) {
+            for directory in mark.tablespaces where isTablespace(directory, of: mark) {
                 try FileTree.emptyDirectory(directory)
             }
         }
@@ -140,6 +152,7 @@ package struct RestorePlace: Sendable {
 
     /// Makes everything durable, and takes the mark away.
     func finish() throws {
+        for directory in all where directory != data { try DurableFile.remove(Self.tablespaceMark(directory)) }
         for directory in all { try CopyDriver().sync(directory) }
         try FaultPoint.pass("restore.beforeUnmark")
         // The mark goes at once: while a part of it is there, all that was restored counts as half-made.

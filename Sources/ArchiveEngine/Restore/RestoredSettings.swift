@@ -36,6 +36,31 @@ struct RestoredSettings {
         return remarks
     }
 
+    /// Takes the upstream's archive_command out: the upstream may live on, and its archive is not for two timelines.
+    ///
+    /// WAL is kept until one is set, so that nothing is lost.
+    static func withholdArchiving(installation: PostgresInstallation, data: String) throws -> [String] {
+        let file = "\(data)/postgresql.conf"
+        func value(_ name: String) -> String {
+            installation.setting(name, dataDirectory: data, configurationFile: file) ?? ""
+        }
+        let mode = value("archive_mode")
+        guard mode == "on" || mode == "always" else { return [] }
+        let how = value("archive_command").isEmpty ? value("archive_library") : value("archive_command")
+        guard !how.isEmpty else { return [] }
+        let path = "\(data)/postgresql.auto.conf"
+        let text = try FileTree.exists(path) ? FileTree.readText(path) : ""
+        let lines = [
+            "# pgarchive restore: the upstream's own would mix two servers' WAL.", "archive_command = ''",
+            "archive_library = ''",
+        ]
+        try DurableFile.replace(path, text: text + lines.map { "\($0)\n" }.joined(), mode: 0o600)
+        return [
+            "archive_mode is \(mode), and the upstream's archive_command was taken out: WAL is kept until the server "
+                + "has one of its own (ALTER SYSTEM SET archive_command = …); it was '\(how)'"
+        ]
+    }
+
     private var configuration: String {
         """
         # Written by pgarchive restore: the upstream's own file is not part of its data directory.
@@ -57,11 +82,6 @@ struct RestoredSettings {
             installation.setting(name, dataDirectory: data, configurationFile: file) ?? ""
         }
         var remarks: [String] = []
-        let archive = value("archive_mode")
-        if archive == "on" || archive == "always" {
-            let how = value("archive_command").isEmpty ? value("archive_library") : value("archive_command")
-            remarks.append("archive_mode is \(archive): once started it archives by '\(how)', as the upstream did")
-        }
         let synchronous = value("synchronous_standby_names")
         if !synchronous.isEmpty {
             remarks.append("synchronous_standby_names is '\(synchronous)': commits wait until such a standby is there")

@@ -38,9 +38,10 @@ package struct TimelinePath: Hashable, Codable, Sendable, LosslessStringConverti
                 guard fields.count == 1 else { return nil }
                 legs.append(Leg(timeline: TimelineID(number), end: nil))
             } else {
-                guard fields.count == 2, let end = LSN(String(fields[1])), end > (legs.last?.end ?? .invalid) else {
-                    return nil
-                }
+                // A timeline may be left where it began, without any WAL of its own.
+                guard fields.count == 2, let end = LSN(String(fields[1])), end.isValid,
+                    end >= (legs.last?.end ?? .invalid)
+                else { return nil }
                 legs.append(Leg(timeline: TimelineID(number), end: end))
             }
         }
