@@ -16,13 +16,17 @@ struct TreeCopy {
     /// Copies `from` to `to`, which must not exist.
     /// - Throws: EXDEV at something mounted inside the source, since leaving it out would be a silent loss.
     func copy(from: String, to: String) throws(SystemError) {
+        let source = try Descriptor.open(from, O_RDONLY | O_DIRECTORY | O_NOFOLLOW)
         try checkedCall(mkdir(to, 0o700), "create directory", to)
-        try copy(from: from, into: to)
+        try copy(source, into: to)
     }
 
     /// Copies what is in `from` into the directory `to`, where nothing of it may be yet.
     func copy(from: String, into to: String) throws(SystemError) {
-        let source = try Descriptor.open(from, O_RDONLY | O_DIRECTORY | O_NOFOLLOW)
+        try copy(try Descriptor.open(from, O_RDONLY | O_DIRECTORY | O_NOFOLLOW), into: to)
+    }
+
+    private func copy(_ source: borrowing Descriptor, into to: String) throws(SystemError) {
         let target = try Descriptor.open(to, O_RDONLY | O_DIRECTORY | O_NOFOLLOW)
         let status = try source.status()
         try copyEntries(of: source, to: target, below: "", device: status.st_dev)
