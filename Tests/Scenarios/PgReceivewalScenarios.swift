@@ -113,6 +113,8 @@ struct PgReceivewalScenarios {
         try Self.with(options: options) { place in
             let up = place.upstream
             try up.sql("create role repl login replication password 'se cret:1'")
+            // So that nothing is passed over, however late the receiver begins.
+            try up.sql("select pg_create_physical_replication_slot('kept', true)")
             try up.stop()
             try TestCommand("/bin/chmod", ["-R", "g+rX", up.data]).succeed()
             try up.start()
@@ -124,7 +126,7 @@ struct PgReceivewalScenarios {
             #expect(result.status == 1 && result.error.contains("pg_receivewal: error: "), "\(result)")
             refused.environment["PGPASSFILE"] = passwords
             refused.environment["PGUSER"] = "repl"
-            refused.arguments = ["-D", place.wal, "-w", "-n"]
+            refused.arguments = ["-D", place.wal, "-w", "-n", "-S", "kept"]
             let receiver = try refused.start()
             let last = try place.writeSegments()
             try eventually(within: 60, "\(last); \(receiver.error)") { place.stored(last) != nil }

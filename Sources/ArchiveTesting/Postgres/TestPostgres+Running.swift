@@ -35,6 +35,8 @@ extension TestPostgres {
         try eventually(within: 20, "the killed server's processes are gone") {
             ProcessTable.living(in: data).isEmpty
         }
+        // Where nobody collects the dead, their numbers stay taken, and the lock would look held.
+        forgetSocket()
     }
 
     /// The living postmaster.
@@ -56,9 +58,12 @@ extension TestPostgres {
     /// A killed postmaster may stay a zombie for seconds, and PostgreSQL takes a zombie for a running server.
     private func forgetDeadPostmaster() {
         guard postmaster == nil else { return }
-        for file in ["\(data)/postmaster.pid", "\(sockets)/.s.PGSQL.\(port).lock", "\(sockets)/.s.PGSQL.\(port)"] {
-            unlink(file)
-        }
+        unlink("\(data)/postmaster.pid")
+        forgetSocket()
+    }
+
+    private func forgetSocket() {
+        for file in ["\(sockets)/.s.PGSQL.\(port).lock", "\(sockets)/.s.PGSQL.\(port)"] { unlink(file) }
     }
 
     // MARK: SQL
