@@ -97,6 +97,40 @@ struct PlainFetchTests {
         }
     }
 
+    /// The old primary died before it had archived its last segments; recovery would end there, and open the database.
+    @Test(arguments: ["a newer timeline's WAL", "its history", "the last partial segment"])
+    func aHoleAtTheEndOfATimelineThatWasLeftIsNoEnd(proof: String) throws {
+        try ArchiveCopy.with { copy in
+            let names = try copy.archive.list().segments.map(\.name)
+            let left = names[5]
+            for name in names[3...] { try FileManager.default.removeItem(atPath: copy.file("\(name)")) }
+            let bytes = try copy.original.bytes(of: left)
+            let start = try #require(left.start(size: copy.original.size))
+            switch proof {
+            case "its history": try copy.arrive(TimelineID(2), forkingAt: start.advanced(by: 4096))
+            case "the last partial segment": try SpoiltFile.write(bytes, to: copy.file("\(left).partial"))
+            default:
+                try copy.arrive(TimelineID(2), forkingAt: start.advanced(by: 4096))
+                let own = SegmentName(timeline: TimelineID(2), containing: start, size: copy.original.size)
+                try SpoiltFile.write(bytes, to: copy.file("\(own)"))
+                // As PostgreSQL asks at the end of timeline 2: that is one.
+                for timeline: UInt32 in [2, 1] {
+                    let end = SegmentName(timeline: TimelineID(timeline), containing: start, size: copy.original.size)
+                    #expect(try fetch(copy, next(end, copy.original.size)).status == 1)
+                }
+            }
+            for name in names[3...4] {
+                let result = try fetch(copy, name)
+                #expect(result.status == 200, "\(result)")
+                #expect(result.error.contains("\(name) is not in the archive, though"), "\(result)")
+            }
+            // Nor does what there is of the hole's first one make it an end.
+            try SpoiltFile.write(try copy.original.bytes(of: names[3]).prefix(40_000), to: copy.file("\(names[3]).partial"))
+            if proof != "the last partial segment" { #expect(try fetch(copy, names[3]).status == 200) }
+            #expect(try fetch(copy, names[2]).status == 0)
+        }
+    }
+
     /// PostgreSQL would replay what its timeline never had.
     @Test func theParentsCopyDoesNotStandInForTheChilds() throws {
         try ArchiveCopy.with { copy in

@@ -191,6 +191,29 @@ struct StandbyFetchTests {
         }
     }
 
+    /// The old primary died with segments that it had not archived, and the new one archives what it writes.
+    @Test func aGapBeforeATimelinesEndIsSaid() throws {
+        try with { copy in
+            let names = try copy.archive.list().segments.map(\.name)
+            let hole = names[3]
+            for name in names[3...] { unlink(copy.file(name.description)) }
+            let start = try #require(names[5].start(size: copy.original.size))
+            try copy.arrive(TimelineID(2), forkingAt: start.advanced(by: 4096))
+            // It may be on its way still: the receiver takes histories first.
+            #expect(try command(copy, hole).run().status == 1)
+            #expect(hold(copy) == nil)
+            let own = SegmentName(timeline: TimelineID(2), containing: start, size: copy.original.size)
+            try TestCommand("/bin/cp", ["\(copy.original.copies)/\(names[5])", copy.file("\(own)")]).succeed()
+            let result = try command(copy, hole).run()
+            #expect(result.status == 1)
+            #expect(hold(copy)?["kind"] as? String == "missing")
+            #expect(result.error.contains("\(hole) is not in the archive, though timeline 2 goes on"), "\(result)")
+            try TestCommand("/bin/cp", ["\(copy.original.copies)/\(hole)", copy.path]).succeed()
+            #expect(try command(copy, hole).run().status == 0)
+            #expect(hold(copy) == nil)
+        }
+    }
+
     @Test func whatWasMissingIsTakenAsSoonAsItIsThere() throws {
         try with { copy in
             let segments = try copy.archive.list().segments

@@ -8,6 +8,8 @@ struct ArchiveGlance {
     private(set) var newestTimeline: TimelineID?
     /// The last complete segment of each timeline.
     private(set) var lastComplete: [TimelineID: SegmentName] = [:]
+    /// The last segment of each timeline, partial or not.
+    private(set) var last: [TimelineID: SegmentName] = [:]
 
     init(_ directory: String) throws {
         guard let stream = opendir(directory) else {
@@ -15,7 +17,12 @@ struct ArchiveGlance {
         }
         defer { closedir(stream) }
         // The newest name of each timeline as text: names of one length sort as their addresses.
-        var last: [UInt32: [UInt8]] = [:]
+        var complete: [UInt32: [UInt8]] = [:]
+        var any: [UInt32: [UInt8]] = [:]
+        func note(_ digits: Slice<UnsafeRawBufferPointer>, in last: inout [UInt32: [UInt8]], of timeline: UInt32) {
+            if let known = last[timeline], !known.lexicographicallyPrecedes(digits) { return }
+            last[timeline] = Array(digits)
+        }
         var newest: UInt32 = 0
         while true {
             errno = 0
@@ -27,16 +34,22 @@ struct ArchiveGlance {
                 let name = space.prefix { $0 != 0 }
                 guard let kind = Kind(name), let timeline = Self.timeline(name) else { return }
                 newest = max(newest, timeline)
-                guard kind == .complete else { return }
-                let digits = name.prefix(24)
-                if let known = last[timeline], !known.lexicographicallyPrecedes(digits) { return }
-                last[timeline] = Array(digits)
+                guard kind != .history else { return }
+                note(name.prefix(24), in: &any, of: timeline)
+                if kind == .complete { note(name.prefix(24), in: &complete, of: timeline) }
             }
         }
         newestTimeline = newest > 0 ? TimelineID(newest) : nil
+        lastComplete = Self.names(complete)
+        last = Self.names(any)
+    }
+
+    private static func names(_ last: [UInt32: [UInt8]]) -> [TimelineID: SegmentName] {
+        var names: [TimelineID: SegmentName] = [:]
         for (timeline, digits) in last {
-            lastComplete[TimelineID(timeline)] = SegmentName(String(decoding: digits, as: UTF8.self))
+            names[TimelineID(timeline)] = SegmentName(String(decoding: digits, as: UTF8.self))
         }
+        return names
     }
 
     /// The number of the last complete segment of a timeline.

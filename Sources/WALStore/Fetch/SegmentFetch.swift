@@ -75,7 +75,9 @@ package struct SegmentFetch {
             else { return false }
             if request.isPlain {
                 if let trouble = try divergence(segment) { throw trouble }
-                if !reader.stored.form.isComplete, try isBeforeOthers(segment) { return false }
+                if !reader.stored.form.isComplete, try isBeforeOthers(segment) || isLeftLater(segment) != nil {
+                    return false
+                }
             }
             let prepared = try delivery(segment).prepare(reader)
             if let hold = prepared.hold { throw hold }
@@ -135,8 +137,16 @@ package struct SegmentFetch {
             if segment.needed {
                 return missing("segment \(segment.name) is not in the archive and is needed up to \(segment.limit)")
             }
-            guard try isBeforeOthers(segment) else { return try emptiness() }
-            return missing("segment \(segment.name) is not in the archive, though later ones are")
+            if try isBeforeOthers(segment) || isBeforePartial(segment) {
+                return missing("segment \(segment.name) is not in the archive, though later ones are")
+            }
+            if let newer = try isLeftLater(segment) {
+                return missing(
+                    "segment \(segment.name) is not in the archive, though timeline \(newer.timeline) goes on from "
+                        + "timeline \(segment.name.timeline) at \(newer.fork)"
+                )
+            }
+            return try emptiness()
         }
     }
 
@@ -156,9 +166,7 @@ package struct SegmentFetch {
     /// PostgreSQL, which follows the newest, asks for its parent's copy where its own is not there, and would replay
     /// WAL of another history.
     private func divergence(_ segment: FetchPlan.Segment) throws -> FetchTrouble? {
-        let newest = newestTimeline(after: segment.name.timeline)
-        guard newest != segment.name.timeline, let history = try directory.history(newest),
-            let fork = history.end(of: segment.name.timeline), segment.start <= fork,
+        guard let (newest, fork) = try fork(from: segment.name.timeline), segment.start <= fork,
             fork < directory.segmentSize.segmentEnd(of: segment.start)
         else { return nil }
         let own = SegmentName(timeline: newest, containing: segment.start, size: directory.segmentSize)
@@ -184,7 +192,14 @@ package struct SegmentFetch {
         return newest
     }
 
-    private func missing(_ text: String) -> FetchTrouble {
+    /// Where the newest timeline leaves this one; nil where it does not come from it, or is this one.
+    func fork(from timeline: TimelineID) throws -> (timeline: TimelineID, fork: LSN)? {
+        let newest = newestTimeline(after: timeline)
+        guard newest != timeline, let fork = try directory.history(newest)?.end(of: timeline) else { return nil }
+        return (newest, fork)
+    }
+
+    func missing(_ text: String) -> FetchTrouble {
         FetchTrouble(
             .missing,
             request.name,
@@ -193,18 +208,45 @@ package struct SegmentFetch {
         )
     }
 
-    private func isBeforeOthers(_ segment: FetchPlan.Segment) throws -> Bool {
+    func isBeforeOthers(_ segment: FetchPlan.Segment) throws -> Bool {
         let size = directory.segmentSize
         let number = size.number(of: segment.start)
         let timeline = segment.name.timeline
         let glance = try ArchiveGlance(request.archive)
         let followers = request.path?.legs.map(\.timeline).filter { $0 >= timeline } ?? [timeline]
-        guard followers.contains(where: { (glance.lastNumber(of: $0, size: size) ?? 0) > number }) else { return false }
-        if request.path == nil, let begin = try directory.history(timeline)?.parent?.end {
-            // PostgreSQL asks the newest timeline first, also for WAL that only its ancestors have.
-            return number >= size.number(of: begin)
+        return try followers.contains { (glance.lastNumber(of: $0, size: size) ?? 0) > number }
+            && !isBeforeItsTimeline(segment)
+    }
+
+    /// A partial segment behind one that is in no form there, as a promoted server archives its parent's last one.
+    func isBeforePartial(_ segment: FetchPlan.Segment) throws -> Bool {
+        let size = directory.segmentSize
+        // Taken before the look: whatever is begun by then has its forerunners in some form.
+        let glance = try ArchiveGlance(request.archive)
+        guard let last = glance.last[segment.name.timeline]?.number(size: size), last > size.number(of: segment.start)
+        else { return false }
+        return try directory.locate(segment.name) == nil && !isBeforeItsTimeline(segment)
+    }
+
+    /// The timeline that leaves this one behind the segment's start, which is proof that there was more.
+    private func isLeftLater(_ segment: FetchPlan.Segment) throws -> (timeline: TimelineID, fork: LSN)? {
+        guard request.path == nil, let newer = try fork(from: segment.name.timeline), segment.start < newer.fork else {
+            return nil
         }
-        return true
+        // In the segment in which it leaves, the newer timeline's copy has all that is needed.
+        let own = SegmentName(timeline: newer.timeline, containing: segment.start, size: directory.segmentSize)
+        if newer.fork < directory.segmentSize.segmentEnd(of: segment.start), try directory.locate(own) != nil {
+            return nil
+        }
+        return try isBeforeItsTimeline(segment) ? nil : newer
+    }
+
+    /// PostgreSQL asks the newest timeline first, also for WAL that only its ancestors have.
+    private func isBeforeItsTimeline(_ segment: FetchPlan.Segment) throws -> Bool {
+        guard request.path == nil, let begin = try directory.history(segment.name.timeline)?.parent?.end else {
+            return false
+        }
+        return segment.start < directory.segmentSize.segmentStart(of: begin)
     }
 
     func trouble(_ error: any Error) -> FetchTrouble {

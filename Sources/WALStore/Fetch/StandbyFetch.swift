@@ -57,16 +57,26 @@ struct StandbyFetch {
         let timeline = segment.name.timeline
         let followed = fetch.newestTimeline(after: timeline)
         if followed != timeline {
-            guard try fetch.directory.history(followed)?.contains(timeline) == true else {
+            guard let history = try fetch.directory.history(followed), let fork = history.end(of: timeline) else {
                 throw unreachable(followed, from: timeline)
             }
-            return .notThere("the archive has gone on to timeline \(followed)")
-        }
-        if let newest = glance.newestTimeline, newest != timeline {
+            guard size.segmentEnd(of: segment.start) <= fork else {
+                return .notThere("the archive has gone on to timeline \(followed)")
+            }
+            // WAL before the fork: it comes before any of the newer timelines, or not at all.
+            let hasGoneOn = glance.last.keys.contains { $0 > timeline && history.contains($0) }
+            guard try !hasGoneOn && !fetch.isBeforeOthers(segment) && !fetch.isBeforePartial(segment) else {
+                throw fetch.missing(
+                    "segment \(segment.name) is not in the archive, though timeline \(followed) goes on from "
+                        + "timeline \(timeline) at \(fork)"
+                )
+            }
+        } else if let newest = glance.newestTimeline, newest != timeline {
             guard newest < timeline else { throw unreachable(newest, from: timeline) }
             return .notThere("the archive is on timeline \(newest)")
+        } else if let gap = try fetch.gap() {
+            throw gap
         }
-        if let gap = try fetch.gap() { throw gap }
         if let last = glance.lastNumber(of: segment.name.timeline, size: size),
             size.number(of: segment.start) != last + 1
         {
@@ -114,9 +124,7 @@ struct StandbyFetch {
     ///
     /// PostgreSQL itself would fall back on the parent's copy and replay WAL that the newer timeline does not have.
     private func isSuperseded(_ segment: FetchPlan.Segment) throws -> Bool {
-        let newest = fetch.newestTimeline(after: segment.name.timeline)
-        guard newest != segment.name.timeline else { return false }
-        guard let fork = try fetch.directory.history(newest)?.end(of: segment.name.timeline) else { return false }
+        guard let fork = try fetch.fork(from: segment.name.timeline)?.fork else { return false }
         return fork < fetch.directory.segmentSize.segmentEnd(of: segment.start)
     }
 
