@@ -10,7 +10,12 @@ enum FetchArguments {
     ]
 
     static func parse(_ arguments: [String]) throws(ArgumentError) -> FetchRequest {
-        let parsed = try Arguments(arguments, of: "fetch", options: options, flags: ["--wait", "--checked"])
+        let parsed = try Arguments(
+            arguments,
+            of: "fetch",
+            options: options,
+            flags: ["--wait", "--checked", "--new-timeline"]
+        )
         guard parsed.names.count == 2 else {
             throw ArgumentError(text: "fetch needs two names, %f and %p, and got \(parsed.names.count)")
         }
@@ -43,6 +48,7 @@ enum FetchArguments {
             endFile: parsed.values["--end-file"]
         )
         request.isPlain = plain != nil
+        request.takesNewTimeline = parsed.flags.contains("--new-timeline")
         return request
     }
 }

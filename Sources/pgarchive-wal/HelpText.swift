@@ -37,6 +37,8 @@ enum HelpText {
           --system-identifier N  serve only WAL of this cluster
           --path 1@0/5A0,2       the timelines that recovery takes, each with the
                                  position where it is left
+          --new-timeline         the server is promoted beside the archive's: let it
+                                 take no timeline that the archive has
           --until LSN            serve WAL up to here, the end of a record; the rest
                                  of its segment is zeros, what follows is not there
           --checked              all WAL up to --until was checked just now: complete

@@ -77,6 +77,15 @@ struct UpstreamChangeScenarios {
             try #expect(archive.query("old", "select max(id) from oracle") == "\(before.id)")
             try archive.pgarchive("clone", "create", "new", "--latest", "--start")
             try #expect(archive.query("new", "select max(id) from oracle") == "\(after.id)")
+            // A restored cluster may archive one day: it takes no timeline that is there already.
+            let restored = try archive.pgarchive.json(
+                "restore",
+                "--to",
+                "\(archive.directory.path)/restored",
+                "--at",
+                before.after
+            )
+            #expect(restored.find("timeline")?.number == 3, "\(restored)")
             try archive.finish()
         }
     }

@@ -72,6 +72,20 @@ import WALStore
         }
     }
 
+    /// A restored cluster finds a number that the archive does not have; its own path it gets as it is.
+    @Test func takenTimelines() {
+        var request = FetchRequest(archive: "/nowhere", name: "", target: "out", path: TimelinePath("1@0/5A0,3"))
+        request.takesNewTimeline = true
+        for (name, expected) in [
+            ("00000004.history", FetchPlan.takenTimeline(TimelineID(4))),
+            ("00000003.history", .history(TimelineID(3), needed: true)),
+            ("00000002.history", .refused("timeline 2 is not on the path 1@0/5A0,3")),
+        ] {
+            request.name = name
+            #expect(FetchPlan(request, segmentSize: size) == expected)
+        }
+    }
+
     @Test(arguments: [
         "", ".", "..", "/", "../../etc/passwd", "000000010000000000000005/..", "00000001000000000000000",
         "0000000100000000000000055", "00000001000000000000000g", "00000001000000000000000a", "RECOVERYXLOG",

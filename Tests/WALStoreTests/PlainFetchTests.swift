@@ -125,7 +125,10 @@ struct PlainFetchTests {
                 #expect(result.error.contains("\(name) is not in the archive, though"), "\(result)")
             }
             // Nor does what there is of the hole's first one make it an end.
-            try SpoiltFile.write(try copy.original.bytes(of: names[3]).prefix(40_000), to: copy.file("\(names[3]).partial"))
+            try SpoiltFile.write(
+                try copy.original.bytes(of: names[3]).prefix(40_000),
+                to: copy.file("\(names[3]).partial")
+            )
             if proof != "the last partial segment" { #expect(try fetch(copy, names[3]).status == 200) }
             #expect(try fetch(copy, names[2]).status == 0)
         }

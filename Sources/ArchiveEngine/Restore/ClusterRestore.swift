@@ -256,6 +256,7 @@ package struct ClusterRestore: Sendable {
             "--system-identifier", String(container.identity.systemIdentifier),
             "--path", plan.path.description,
             "--until", plan.stop.description,
+            "--new-timeline",
             "--end-file", place.endFile,
         ])
     }

@@ -9,6 +9,8 @@ package enum FetchPlan: Hashable, Sendable {
     case refused(String)
     /// Needed when the caller's path leads to this timeline, so that its file must be there.
     case history(TimelineID, needed: Bool)
+    /// Asked for by a server that looks for a timeline of its own: there where the archive has this one, or a later one.
+    case takenTimeline(TimelineID)
     case backupHistory
     case segment(Segment)
 
@@ -32,10 +34,13 @@ package enum FetchPlan: Hashable, Sendable {
         case .history(let timeline):
             if let path = request.path {
                 // PostgreSQL reads only the history of the timeline that it goes to; the first has none.
-                self =
-                    path.contains(timeline)
-                    ? .history(timeline, needed: timeline.rawValue > 1 && path.target == timeline)
-                    : .refused("timeline \(timeline) is not on the path \(path)")
+                if path.contains(timeline) {
+                    self = .history(timeline, needed: timeline.rawValue > 1 && path.target == timeline)
+                } else if request.takesNewTimeline, timeline > path.target {
+                    self = .takenTimeline(timeline)
+                } else {
+                    self = .refused("timeline \(timeline) is not on the path \(path)")
+                }
             } else {
                 self = .history(timeline, needed: false)
             }

@@ -32,7 +32,7 @@ package struct SegmentFetch {
         case .refused(let reason):
             markEnd()
             return .notThere(reason)
-        case .history, .backupHistory, .segment:
+        case .history, .takenTimeline, .backupHistory, .segment:
             return request.waits ? StandbyFetch(self).run(report: report) : serveWithPatience(report: report)
         }
     }
@@ -70,6 +70,7 @@ package struct SegmentFetch {
         case .badName, .refused: return false
         case .backupHistory: return try serveText(FilePath.join(request.archive, request.name))
         case .history(let timeline, _): return try serveHistory(timeline)
+        case .takenTimeline(let timeline): return try serveTaken(timeline)
         case .segment(let segment):
             guard let reader = try directory.open(segment.name, completeOnly: !segment.needed && !request.isPlain)
             else { return false }
@@ -111,6 +112,15 @@ package struct SegmentFetch {
         return try serveText(file)
     }
 
+    /// PostgreSQL asks for history after history until one is not there, and only whether they are.
+    private func serveTaken(_ timeline: TimelineID) throws -> Bool {
+        guard let newest = try ArchiveGlance(request.archive).newestTimeline, newest >= timeline else { return false }
+        let file = try FetchTarget(request.target)
+        try file.write(Array("# The archive has timeline \(newest): a new one comes after it.\n".utf8))
+        try file.publish()
+        return true
+    }
+
     private func serveText(_ path: String) throws -> Bool {
         let bytes: [UInt8]
         do throws(SystemError) { bytes = try FileTree.read(path, limit: 1 << 20) } catch {
@@ -128,7 +138,7 @@ package struct SegmentFetch {
     /// Why the absence of what was asked for is no end of the archive; nil when it is one.
     func gap() throws -> FetchTrouble? {
         switch plan {
-        case .badName, .refused: return nil
+        case .badName, .refused, .takenTimeline: return nil
         case .backupHistory: return try emptiness()
         case .history(let timeline, let needed):
             guard needed else { return try emptiness() }
