@@ -121,6 +121,12 @@ package struct ArchiveContents {
         let late = tail.flatMap(\.events).filter { kinds?.contains($0.kind.name) ?? true }
         return SurveyEvent.inOrder(try index.events(kinds: kinds) + late)
     }
+
+    /// Those that begin at a position, on whatever timeline.
+    func events(at position: LSN) throws -> [SurveyEvent] {
+        let late = tail.flatMap(\.events).filter { $0.start == position }
+        return SurveyEvent.inOrder(try index.events(at: position) + late)
+    }
 }
 
 /// A sum that the thread that reads counts up.

@@ -44,17 +44,20 @@ package struct EventFilter: Sendable {
         return named.objects.contains { Self.matches(table, object: $0, database: named.database) }
     }
 
-    /// Whether a name as a user writes it means a table.
+    /// Whether a name as a user writes it, perhaps a pattern, means a table.
     static func matches(_ wanted: String, object: String, database: String?) -> Bool {
         let wanted = wanted.lowercased()
+        return forms(of: object, database: database).contains { Glob.matches(wanted, $0) }
+    }
+
+    /// How people write a table's name, in small letters.
+    static func forms(of object: String, database: String?) -> [String] {
         let full = object.lowercased()
         let plain = full.split(separator: " ").last.map(String.init) ?? full
         let parts = plain.split(separator: ".", omittingEmptySubsequences: false)
         // The name alone, with its schema, and with its database.
-        let forms =
-            parts.indices.map { parts[$0...].joined(separator: ".") }
+        return parts.indices.map { parts[$0...].joined(separator: ".") }
             + (database.map { ["\($0.lowercased()).\(plain)"] } ?? [])
-        return forms.contains { Glob.matches(wanted, $0) }
     }
 }
 

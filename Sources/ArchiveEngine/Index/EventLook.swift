@@ -1,4 +1,4 @@
-import ArchiveModel
+package import ArchiveModel
 import Glibc
 import Platform
 import PostgresLink
@@ -25,11 +25,17 @@ package struct EventLook {
     /// Finds and keeps the names of the newest of these events; those that cannot be reached are left as they are.
     ///
     /// - Parameter say: is told why one was left.
-    package func resolve(_ events: [NamedEvent], say: @escaping @Sendable (String) -> Void) throws {
+    /// - Returns: those that were not looked at.
+    package func resolve(
+        _ events: [NamedEvent],
+        say: @escaping @Sendable (String) -> Void
+    ) throws -> [NamedEvent] {
         try removeLeftovers()
         let index = TargetIndex.of(container, say: say)
+        var left = Array(events.dropLast(Self.most))
         // One look serves all that lies in the same database and was there then.
-        for event in events.map(\.event).suffix(Self.most).reversed() {
+        for named in events.suffix(Self.most).reversed() {
+            let event = named.event
             try interruption?.check()
             do {
                 let names = try look(before: event, index)
@@ -40,19 +46,30 @@ package struct EventLook {
                 }
             } catch let error as ArchiveError where error.code != .interrupted {
                 say("the names at \(event.start) cannot be looked up: \(error.what)")
+                left.append(named)
             }
         }
+        return left
     }
 
-    /// Finds and keeps the names of tables that were dropped after a position and are not known.
-    package func nameDrops(after position: LSN?, say: @escaping @Sendable (String) -> Void) throws {
+    /// Finds and keeps the names of tables that were dropped on a path, after a position, and are not known.
+    ///
+    /// - Returns: the last drop that was not looked at.
+    package func nameDrops(
+        after position: LSN?,
+        along path: TimelinePath,
+        say: @escaping @Sendable (String) -> Void
+    ) throws -> LSN? {
         var filter = EventFilter()
         filter.kinds = ["drop"]
         let unknown = try ArchiveContents.use(container, for: "clone create", say: say) { contents in
             try EventList.find(filter, in: contents).unknown
         }
-        let later = unknown.filter { drop in position.map { drop.event.start > $0 } ?? true }
-        if !later.isEmpty { try resolve(later, say: say) }
+        let later = unknown.filter { drop in
+            path.timeline(at: drop.event.start) == drop.event.timeline
+                && position.map { drop.event.start > $0 } ?? true
+        }
+        return later.isEmpty ? nil : try resolve(later, say: say).map(\.event.start).max()
     }
 
     /// The relations of an event, as the catalogs had them just before it.

@@ -32,9 +32,9 @@ package struct EventNames {
         var found: [KnownName] = []
         var isUnknown = false
         switch event.kind {
-        case .drop(let files): (found, isUnknown) = try relations(files, by: files.dropped, event)
+        case .drop(let files): (found, isUnknown) = try relations(files, by: files.dropped, areAll: true, event)
         case .truncate(let files), .rewrite(let files):
-            (found, isUnknown) = try relations(files, by: files.locked, event)
+            (found, isUnknown) = try relations(files, by: files.locked, areAll: false, event)
         case .massDelete(let file, _), .massUpdate(let file, _):
             found = try [at(event, byFile: file)].compactMap(\.self)
             isUnknown = found.isEmpty
@@ -53,21 +53,34 @@ package struct EventNames {
         return said.map(\.text).filter { seen.insert($0).inserted }
     }
 
-    /// What a commit removed or replaced: by its files; and by oids, where no file's table is known.
+    /// What a commit removed or replaced: by its files and oids.
+    ///
+    /// - Parameter areAll: the oids are those of the relations, and of no others; else they serve only where a file has
+    ///   no name.
     private func relations(
         _ files: SurveyEvent.Files,
         by oids: [UInt32],
+        areAll: Bool,
         _ event: SurveyEvent
     ) throws(SQLiteError) -> ([KnownName], isUnknown: Bool) {
         var found: [KnownName] = []
         for file in files.removed {
             if let name = try at(event, byFile: file) { found.append(name) }
         }
-        if found.contains(where: \.kind.isTable) { return (found, false) }
+        let hasAllFiles = Self.areAll(found, of: files.removed.count)
+        if hasAllFiles, !areAll { return (found, false) }
+        var byOID: [KnownName] = []
         for oid in oids {
-            if let name = try at(event, byOID: oid, in: event.database ?? 0) { found.append(name) }
+            if let name = try at(event, byOID: oid, in: event.database ?? 0) { byOID.append(name) }
         }
-        return (found, found.isEmpty)
+        let hasAllOIDs = !oids.isEmpty && Self.areAll(byOID, of: oids.count)
+        let more = byOID.filter { name in !found.contains { $0.relation == name.relation } }
+        return (found + more, !hasAllFiles && !hasAllOIDs)
+    }
+
+    /// Each TOAST table has an index, whose name is not kept.
+    private static func areAll(_ names: [KnownName], of count: Int) -> Bool {
+        names.count + names.count { $0.kind == .toast } >= count
     }
 
     private func at(_ event: SurveyEvent, byFile file: RelationFile) throws(SQLiteError) -> KnownName? {

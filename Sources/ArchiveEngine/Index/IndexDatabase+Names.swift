@@ -97,7 +97,7 @@ extension IndexDatabase {
         for gone in known.values { try close(gone, at: last) }
     }
 
-    func insert(_ name: KnownName) throws(SQLiteError) {
+    package func insert(_ name: KnownName) throws(SQLiteError) {
         try database.run(
             "INSERT OR REPLACE INTO names VALUES (?,?,?,?,?,?,?,?)",
             [

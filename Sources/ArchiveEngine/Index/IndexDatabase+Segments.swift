@@ -189,6 +189,14 @@ extension IndexDatabase {
         return SurveyEvent.inOrder(found)
     }
 
+    /// Those that begin at a position, on whatever timeline.
+    func events(at position: LSN) throws(SQLiteError) -> [SurveyEvent] {
+        let decoder = JSONDecoder()
+        return try database.rows("SELECT event FROM events WHERE start = ?", [SQLiteValue(position)]) { row in
+            row.text(0).flatMap { try? decoder.decode(SurveyEvent.self, from: Data($0.utf8)) }
+        }.compactMap(\.self)
+    }
+
     /// Segments of which not all is well: damaged ones, and those whose last record had no end.
     package struct Doubtful: Hashable, Sendable {
         package var timeline: TimelineID

@@ -1,6 +1,7 @@
 package import ArchiveModel
 import Platform
 import WALFormat
+import WALStore
 
 /// What the index says to those who look for a target.
 extension TargetIndex {
@@ -32,28 +33,36 @@ extension TargetIndex {
                     // As people write them: the name alone.
                     try allDrops(in: contents).map { $0.table.split(separator: ".").last.map(String.init) ?? $0.table }
                 }
+            },
+            timelinesOfEvent: { position in
+                // With one timeline there is no other that an event could be on.
+                guard try container.walDirectory.list().timelines.count > 1 else { return [] }
+                return try ArchiveContents.use(container, for: "clone create", say: say) { contents in
+                    Set(try contents.events(at: position).map(\.timeline))
+                }
             }
         )
     }
 
     private static func drops(of table: String, in contents: ArchiveContents) throws -> [Drop] {
-        try allDrops(in: contents).filter { EventFilter.matches(table, object: $0.table, database: nil) }
+        let wanted = table.lowercased()
+        return try allDrops(in: contents).filter { EventFilter.forms(of: $0.table, database: nil).contains(wanted) }
     }
 
-    /// The last drop of each table, newest first.
+    /// Newest first.
     private static func allDrops(in contents: ArchiveContents) throws -> [Drop] {
         let names = EventNames(contents.index)
-        var seen: Set<String> = []
-        var found: [Drop] = []
-        for event in try contents.events(kinds: ["drop"]).reversed() {
+        return try contents.events(kinds: ["drop"]).reversed().flatMap { event in
             let named = try names.named(event)
-            for object in named.objects {
-                let table = (named.database.map { "\($0)." } ?? "") + object
-                guard seen.insert(table).inserted else { continue }
-                found.append(Drop(start: event.start, timeline: event.timeline, time: event.time, table: table))
+            return named.objects.map { object in
+                Drop(
+                    start: event.start,
+                    timeline: event.timeline,
+                    time: event.time,
+                    table: (named.database.map { "\($0)." } ?? "") + object
+                )
             }
         }
-        return found
     }
 }
 

@@ -34,8 +34,9 @@ package struct TargetResolver: Sendable {
         let snapshots = try candidates(snapshotName)
         guard let newest = snapshots.first else { throw TargetRefusal(target, .noSnapshot).error }
         if case .time(let time, _) = target { try awaitClock(time) }
-        let latest = try container.walDirectory.list().newestTimeline ?? newest.timeline
-        let path = try path(timeline, target: target, newest: newest, latest: latest)
+        let latest = try latestTimeline(newest)
+        let path = try path(target == .snapshotItself && timeline == .newest ? .current : timeline, newest, latest)
+        if case .before(let position) = target { try requireEvent(at: position, along: path) }
         let search = TargetSearch(
             target,
             along: path,
@@ -72,12 +73,17 @@ package struct TargetResolver: Sendable {
         return try catalog.all().filter(\.live).sorted { ($0.redo, $0.createdAt) > ($1.redo, $1.createdAt) }
     }
 
-    private func path(
-        _ timeline: Timeline,
-        target: Target,
-        newest: SnapshotRecord,
-        latest: TimelineID
-    ) throws -> TimelinePath {
+    /// The way that a target on this timeline is looked for along.
+    package func path(_ timeline: Timeline, snapshot name: String? = nil) throws -> TimelinePath {
+        let newest = try candidates(name).first
+        return try path(timeline, newest, latestTimeline(newest))
+    }
+
+    private func latestTimeline(_ newest: SnapshotRecord?) throws -> TimelineID {
+        try container.walDirectory.list().newestTimeline ?? newest?.timeline ?? TimelineID(1)
+    }
+
+    private func path(_ timeline: Timeline, _ newest: SnapshotRecord?, _ latest: TimelineID) throws -> TimelinePath {
         switch timeline {
         case .number(let number):
             guard try number == TimelineID(1) || container.walDirectory.history(number) != nil else {
@@ -88,11 +94,21 @@ package struct TargetResolver: Sendable {
                 )
             }
             return try container.walDirectory.path(to: number)
-        case .current: return try container.walDirectory.path(to: newest.timeline)
-        case .newest:
-            if case .snapshotItself = target { return try container.walDirectory.path(to: newest.timeline) }
-            return try container.walDirectory.path(to: latest)
+        case .current: return try container.walDirectory.path(to: newest?.timeline ?? latest)
+        case .newest: return try container.walDirectory.path(to: latest)
         }
+    }
+
+    /// The id of an event of another timeline is some other place on this one.
+    private func requireEvent(at position: LSN, along path: TimelinePath) throws {
+        guard let timelines = try index?.timelinesOfEvent(position), let own = timelines.max(),
+            !timelines.contains(path.timeline(at: position))
+        else { return }
+        throw ArchiveError(
+            .refused,
+            "the event at \(position) is on timeline \(own), and not on the way to timeline \(path.target)",
+            hint: "--timeline \(own) follows that one"
+        )
     }
 
     // MARK: - The upstream's clock

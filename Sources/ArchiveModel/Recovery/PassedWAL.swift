@@ -67,10 +67,12 @@ package struct TargetIndex: Sendable {
     /// Some segment before `end` should hold the end of a transaction, so that `lastEnding` is exact; where a database
     /// or tablespace was created or dropped after the last end of a transaction, end before it.
     package var passOver: @Sendable (_ target: Target, _ redo: LSN, _ path: TimelinePath) throws -> PassedWAL?
-    /// The last time that a table was dropped, newest first where several databases have one of that name.
+    /// When tables of a name were dropped, on all timelines; newest first.
     package var drops: @Sendable (_ table: String) throws -> [Drop]
     /// Names of tables that are known to have been dropped, for a suggestion.
     package var droppedTables: @Sendable () throws -> [String]
+    /// The timelines on which an event begins at this position.
+    package var timelinesOfEvent: @Sendable (_ position: LSN) throws -> Set<TimelineID>
 
     /// A table's end.
     package struct Drop: Hashable, Sendable {
@@ -92,10 +94,12 @@ package struct TargetIndex: Sendable {
     package init(
         passOver: @escaping @Sendable (_ target: Target, _ redo: LSN, _ path: TimelinePath) throws -> PassedWAL?,
         drops: @escaping @Sendable (_ table: String) throws -> [Drop] = { _ in [] },
-        droppedTables: @escaping @Sendable () throws -> [String] = { [] }
+        droppedTables: @escaping @Sendable () throws -> [String] = { [] },
+        timelinesOfEvent: @escaping @Sendable (_ position: LSN) throws -> Set<TimelineID> = { _ in [] }
     ) {
         self.passOver = passOver
         self.drops = drops
         self.droppedTables = droppedTables
+        self.timelinesOfEvent = timelinesOfEvent
     }
 }

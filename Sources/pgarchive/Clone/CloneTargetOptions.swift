@@ -181,11 +181,12 @@ struct CloneRequest: Equatable {
         in container: Container,
         _ global: GlobalOptions
     ) throws -> Target {
-        try TableDrop.target(table, index) { position in
+        let path = try TargetResolver(container, index: index).path(timeline, snapshot: snapshot)
+        return try TableDrop.target(table, index, along: path) { position in
             let interruption = try Interruption()
-            try global.withProgress { progress in
+            return try global.withProgress { progress in
                 try EventLook(container, progress: progress, interruption: interruption)
-                    .nameDrops(after: position) { global.render.warning($0) }
+                    .nameDrops(after: position, along: path) { global.render.warning($0) }
             }
         }
     }

@@ -2,6 +2,7 @@ import ArchiveEngine
 import ArchiveModel
 import ArgumentParser
 import WALFormat
+import WALStore
 
 struct WALArchiveEventsCommand: ContainerCommand {
     static let configuration = CommandConfiguration(
@@ -10,7 +11,8 @@ struct WALArchiveEventsCommand: ContainerCommand {
         discussion: """
             What happened to tables and databases, out of the WAL, with names as they were at that moment; newest \
             last. What was rolled back is not there. The ID is a WAL position: 'clone create NAME --before ID' makes a \
-            clone of the state just before.
+            clone of the state just before. Where the archive has several timelines, TL is the event's; what is not on \
+            the way to the newest one takes --timeline TL as well.
 
             KINDS
               drop, truncate         tables that were dropped or emptied
@@ -96,14 +98,20 @@ struct WALArchiveEventsCommand: ContainerCommand {
         var list = try find(filter, in: container)
         if resolveNames, !list.unknown.isEmpty {
             let interruption = try Interruption()
-            try global.withProgress { progress in
+            let left = try global.withProgress { progress in
                 try EventLook(container, progress: progress, interruption: interruption)
                     .resolve(list.unknown) { [render] in render.warning($0) }
+            }
+            if left.count > 0 {
+                render.remark(
+                    "\(HumanText.count(left.count, "event")) not looked at; the same command goes on with them"
+                )
             }
             list = try find(filter, in: container)
         }
         let rows = list.events.map(EventRow.init)
-        try render.list(rows, name: \.id.description) { Self.table(rows).text($0) }
+        let withTimelines = try container.walDirectory.list().timelines.count > 1
+        try render.list(rows, name: \.id.description) { Self.table(rows, withTimelines: withTimelines).text($0) }
         remark(on: list)
     }
 
@@ -127,9 +135,9 @@ struct WALArchiveEventsCommand: ContainerCommand {
         }
     }
 
-    static func table(_ rows: [EventRow]) -> TableText {
+    static func table(_ rows: [EventRow], withTimelines: Bool = false) -> TableText {
         var table = TableText(
-            [
+            (withTimelines ? [("TL", .right)] : []) + [
                 ("ID", .left), ("TIME", .left), ("XID", .right), ("KIND", .left), ("ROWS", .right),
                 ("DATABASE", .left), ("WHAT", .left),
             ],
@@ -137,7 +145,8 @@ struct WALArchiveEventsCommand: ContainerCommand {
         )
         for row in rows {
             let isLoss = ["drop", "truncate", "mass-delete", "database-drop"].contains(row.kind)
-            table.add([
+            let timeline: [TableText.Cell] = withTimelines ? [.init("\(row.timeline)")] : []
+            let cells: [TableText.Cell] = [
                 .init("\(row.id)"),
                 .init(row.time.map(HumanText.instantSeconds) ?? "-"),
                 .init(row.transactionID == 0 ? "-" : "\(row.transactionID)"),
@@ -145,7 +154,8 @@ struct WALArchiveEventsCommand: ContainerCommand {
                 .init(row.rows.map { "\($0)" } ?? ""),
                 .init(row.database ?? ""),
                 .init(row.what),
-            ])
+            ]
+            table.add(timeline + cells)
         }
         return table
     }

@@ -1,0 +1,63 @@
+import ArchiveEngine
+import ArchiveModel
+import Testing
+import WALFormat
+
+@Suite("Names of events")
+struct EventNamesTests {
+    /// A table with the files 100, 101 (TOAST) and 102 (its index), and one with the file 200.
+    private static func index() throws -> IndexDatabase {
+        let index = try IndexDatabase(":memory:")
+        let names: [(UInt32, String, KnownName.Kind)] = [
+            (10, "old", .table), (11, "old", .toast), (20, "kept", .table),
+        ]
+        for (oid, name, kind) in names {
+            try index.insert(
+                KnownName(
+                    database: 5,
+                    relation: oid,
+                    file: oid == 20 ? 200 : 90 + oid,
+                    schema: "public",
+                    name: name,
+                    kind: kind,
+                    seenFrom: LSN(100)
+                )
+            )
+        }
+        return index
+    }
+
+    private func dropped(files: [UInt32], oids: [UInt32] = []) throws -> NamedEvent {
+        let removed = files.map { RelationFile(tablespace: 1663, database: 5, number: $0) }
+        return try EventNames(Self.index()).named(
+            SurveyEvent(
+                start: LSN(1000),
+                end: LSN(1100),
+                timeline: TimelineID(1),
+                time: nil,
+                transactionID: 700,
+                database: 5,
+                kind: .drop(.init(removed: removed, dropped: oids, locked: [], created: []))
+            )
+        )
+    }
+
+    @Test("a table with its TOAST table, whose index needs no name")
+    func known() throws {
+        let one = try dropped(files: [100, 101, 102])
+        #expect(one.objects == ["public.old"] && !one.isUnknown)
+        // By its oid, where its file is another one meanwhile.
+        let rewritten = try dropped(files: [300], oids: [20])
+        #expect(rewritten.objects == ["public.kept"] && !rewritten.isUnknown)
+        let both = try dropped(files: [100, 101, 102, 200], oids: [10, 11, 12, 20])
+        #expect(both.objects == ["public.old", "public.kept"] && !both.isUnknown)
+    }
+
+    @Test("one that is known among several says nothing of the others")
+    func partly() throws {
+        let two = try dropped(files: [100, 101, 102, 300])
+        #expect(two.objects == ["public.old"] && two.isUnknown)
+        #expect(try dropped(files: [100, 101, 102, 300], oids: [10, 11, 12, 30]).isUnknown)
+        #expect(try dropped(files: [300]).isUnknown)
+    }
+}
