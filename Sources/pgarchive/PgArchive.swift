@@ -17,9 +17,13 @@ struct PgArchive: ParsableCommand {
               pgarchive container init --container prod --upstream 'host=db1 user=postgres'
               pgarchive container status
               pgarchive snapshot create
-              pgarchive clone create look --latest --start
+              pgarchive window
+              pgarchive wal_archive events --since '2 hours ago'
+              pgarchive clone create look --before-drop shop.orders --start
+              pgarchive clone create early --at '2026-11-21 08:50' --start
               pgarchive clone psql look
-              pgarchive clone create before-drop --at '2026-11-21 08:50' --start
+              pgarchive wal_archive verify --deep
+              pgarchive restore --to /srv/restored --latest
 
             CHOOSING A CONTAINER
               --container NAME  a name below $PGARCHIVE_HOME (default: /var/lib/pgarchive)

@@ -9,9 +9,14 @@ import WALStore
 @Suite(.enabled(if: TestEnvironment.hasPostgres, TestEnvironment.noPostgres))
 struct PushTests {
     private static let kinds: [TestFilesystem.Kind] = [.plain, .btrfs, .xfs, .tmpfs]
+    /// What a filesystem of the network lacks: files without a name, renaming without overwriting, links.
+    private static let lacking = [
+        "newFile.nameless=unsupported", "newFile.nameless=unsupported,newFile.renameNew=unsupported",
+        "newFile.nameless=unsupported,newFile.renameNew=unsupported,newFile.link=unsupported",
+    ]
 
     /// Where files cannot be nameless, as on NFS, it goes another way.
-    @Test(arguments: kinds, ["", "newFile.nameless=unsupported"])
+    @Test(arguments: kinds, [""] + lacking)
     func storesWhatIsThere(kind: TestFilesystem.Kind, fault: String) throws {
         try kind.orSkip()
         try PushFixture.with(on: kind) { fixture in
@@ -303,7 +308,7 @@ struct PushTests {
     }
 
     /// Killed before its exit status is seen, it is asked again.
-    @Test(arguments: ["", "newFile.nameless=unsupported,"], ["newFile.beforeName", "newFile.afterName"])
+    @Test(arguments: [""] + lacking.map { $0 + "," }, ["newFile.beforeName", "newFile.afterName"])
     func killedBesideTheName(how: String, point: String) throws {
         try PushFixture.with { fixture in
             let name = fixture.name
@@ -323,7 +328,7 @@ struct PushTests {
         try PushFixture.with { fixture in
             let name = fixture.name
             let mark = "\(fixture.directory.path)/mark"
-            for fault in ["newFile.beforeName=stop", "newFile.nameless=unsupported,newFile.beforeName=stop"] {
+            for fault in ["newFile.beforeName=stop"] + Self.lacking.map({ "\($0),newFile.beforeName=stop" }) {
                 var command = TestCommand(
                     try BuiltPrograms.pgarchiveWAL(),
                     fixture.arguments(name),

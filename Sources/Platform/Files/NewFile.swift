@@ -95,17 +95,20 @@ package final class NewFile {
 
     /// Renames without overwriting, by whatever the filesystem has for that.
     private static func rename(_ from: String, _ to: String) throws(SystemError) {
-        let result = pgarchive_rename_noreplace(from, to)
-        guard result == -EINVAL || result == -ENOSYS else {
-            try checked(result, "create", to)
+        do throws(SystemError) {
+            try FaultPoint.pass("newFile.renameNew")
+            try checked(pgarchive_rename_noreplace(from, to), "create", to)
             return
+        } catch {
+            guard error.errno == EINVAL || error.errno == ENOSYS else { throw error }
         }
-        if link(from, to) == 0 {
+        do throws(SystemError) {
+            try FaultPoint.pass("newFile.link")
+            try checkedCall(link(from, to), "create", to)
             unlink(from)
             return
-        }
-        guard errno == EPERM || errno == EOPNOTSUPP || errno == ENOSYS || errno == EMLINK else {
-            throw SystemError(call: "create", errno: errno, path: to)
+        } catch {
+            guard error.isUnsupported || [EPERM, ENOSYS, EMLINK].contains(error.errno) else { throw error }
         }
         // Neither is there: a look and a rename, between which another may come.
         guard !FileTree.exists(to) else { throw SystemError(call: "create", errno: EEXIST, path: to) }
