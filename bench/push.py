@@ -4,10 +4,12 @@ import shutil
 import subprocess
 import time
 
+import library
 import receive
 from upstream import CLEAN, PROGRAM, Undisturbed, Upstream, table
 
 HELPER = PROGRAM + "-wal"
+SEGMENT = 16 << 20
 COMPRESS = {"zst": ["zstd", "-q", "-1"], "lz4": ["lz4", "-q", "-1"], "gz": ["gzip", "-q", "-6"]}
 
 
@@ -28,6 +30,8 @@ def run(place, options):
     os.sync()
     push(place, segments, names, options.rounds)
     fetch(place, segments, names, options.rounds)
+    if os.getuid() == 0 and shutil.which("mkfs.xfs"):
+        reflink(place, segments, names, options.rounds)
 
 
 def timed(arguments, place):
@@ -56,7 +60,6 @@ def push(place, segments, names, rounds):
 
 def fetch(place, segments, names, rounds):
     archive = os.path.join(place, "compressed")
-    target = os.path.join(place, "RECOVERYXLOG")
     for suffix in ("", *COMPRESS):
         os.mkdir(archive)
         for name in names:
@@ -67,18 +70,57 @@ def fetch(place, segments, names, rounds):
         os.sync()
         tool = COMPRESS[suffix][0] + " -d" if suffix else "cp"
         command = f'{tool} <"$1" >"$2"' if suffix else 'cp "$1" "$2"'
-        by_hand = lambda name: ["sh", "-c", command, "sh",  # noqa: E731
-                                os.path.join(archive, f"{name}.{suffix}" if suffix else name), target]
-        ours = lambda name: [HELPER, "fetch", "--from", archive, name, target]  # noqa: E731
-        samples = {}
-        for number in range(rounds):
-            for who, arguments in sorted({tool: by_hand, "pgarchive-wal fetch": ours}.items(), reverse=number % 2 == 1):
-                each = []
-                for name in names:
-                    if os.path.exists(target):
-                        os.unlink(target)
-                    each.append(timed(arguments(name), place))
-                samples.setdefault(who, []).append(sum(each) / len(each))
+        by_hand = lambda name, to: ["sh", "-c", command, "sh",  # noqa: E731
+                                    os.path.join(archive, f"{name}.{suffix}" if suffix else name), to]
+        samples = compare(place, archive, names, rounds, tool, by_hand)
         title = f"A segment out of an archive, {suffix or 'plain'}: checked by fetch, not by {tool}"
+        if suffix:
+            alone = f"lib{tool.split()[0]} alone, into memory"
+            samples[alone] = [of_library(archive, names, suffix) for _ in range(rounds)]
         table(title, "ms", samples, tool, higher_is_better=False)
         shutil.rmtree(archive)
+
+
+def compare(place, archive, names, rounds, tool, by_hand):
+    target = os.path.join(place, "RECOVERYXLOG")
+    ours = lambda name, to: [HELPER, "fetch", "--from", archive, name, to]  # noqa: E731
+    samples = {}
+    for number in range(rounds):
+        for who, arguments in sorted({tool: by_hand, "pgarchive-wal fetch": ours}.items(), reverse=number % 2 == 1):
+            each = []
+            for name in names:
+                if os.path.exists(target):
+                    os.unlink(target)
+                each.append(timed(arguments(name, target), place))
+            samples.setdefault(who, []).append(sum(each) / len(each))
+    return samples
+
+
+def of_library(archive, names, suffix):
+    each = []
+    for name in names:
+        with open(os.path.join(archive, f"{name}.{suffix}"), "rb") as file:
+            each.append(library.milliseconds(suffix, file.read(), SEGMENT))
+    return sum(each) / len(each)
+
+
+def reflink(place, segments, names, rounds):
+    """Archive and server on one filesystem that shares blocks."""
+    image, mount = os.path.join(place, "xfs.img"), os.path.join(place, "xfs")
+    os.mkdir(mount)
+    with open(image, "wb") as file:
+        file.truncate(len(names) * SEGMENT + (1 << 30))
+    subprocess.run(["mkfs.xfs", "-q", "-m", "reflink=1", image], check=True)
+    subprocess.run(["mount", "-o", "loop", image, mount], check=True)
+    try:
+        archive = os.path.join(mount, "archive")
+        shutil.copytree(segments, archive)
+        os.sync()
+        samples = compare(mount, archive, names, rounds, "cp --reflink", lambda name, to: [
+            "cp", "--reflink=always", f"{archive}/{name}", to])
+        title = "A segment out of an archive on the same xfs: checked by fetch, not by cp"
+        table(title, "ms", samples, "cp --reflink", higher_is_better=False)
+    finally:
+        with Undisturbed():
+            subprocess.run(["umount", mount], check=False)
+            os.unlink(image)
