@@ -9,10 +9,24 @@ struct WindowTests {
     /// Positions are counted in quarters of a segment.
     private static func at(_ quarters: Int) -> LSN { LSN(UInt64(quarters) << 18) }
 
-    private static func snapshot(_ name: String, _ redo: Int, _ consistent: Int, timeline: UInt32 = 1)
-        -> WindowInventory.Snapshot
-    {
-        .init(name: name, timeline: TimelineID(timeline), redo: at(redo), consistent: at(consistent))
+    private static func snapshot(
+        _ name: String,
+        _ redo: Int,
+        _ consistent: Int,
+        timeline: UInt32 = 1
+    ) -> SnapshotRecord {
+        SnapshotRecord(
+            name: name,
+            createdAt: PostgresTime(rawValue: 0),
+            timeline: TimelineID(timeline),
+            redo: at(redo),
+            consistent: at(consistent),
+            replayed: at(consistent),
+            lastTransactionTime: nil,
+            checkpointTime: PostgresTime(rawValue: 0),
+            driver: .copy,
+            live: true
+        )
     }
 
     @Test("from the oldest snapshot to the end of WAL")
@@ -108,7 +122,7 @@ struct WindowTests {
         /// Readable quarters of each segment; 4 is a whole one.
         var files: [TimelineID: [Int: Int]] = [:]
         var paths: [TimelineID: TimelinePath] = [:]
-        var snapshots: [WindowInventory.Snapshot] = []
+        var snapshots: [SnapshotRecord] = []
 
         init(_ random: inout some RandomNumberGenerator) {
             var ancestors: [(timeline: TimelineID, end: LSN)] = []

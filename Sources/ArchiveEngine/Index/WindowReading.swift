@@ -15,24 +15,23 @@ package struct WindowReading {
 
     package func window(now: PostgresTime) throws -> Window {
         let snapshots = try SnapshotCatalog(container).all().filter(\.live)
-        var window = WindowInventory(
-            snapshots: snapshots.map {
-                .init(name: $0.name, timeline: $0.timeline, redo: $0.redo, consistent: $0.consistent)
-            },
+        let inventory = WindowInventory(
+            snapshots: snapshots,
             paths: try paths(snapshots),
             wal: try readable(),
             barriers: try barriers()
-        ).window
+        )
+        var window = inventory.window
         let status = (try? JSONFile.read(ReceiverStatus.self, from: container.paths.receiverStatus)) ?? nil
+        let clock = status.flatMap(TargetSearch.Clock.init)
+        try inventory.setTimes(of: &window, clock: clock) { try newest($0, from: $1, upTo: $2).latest }
         for timeline in window.timelines.indices {
             let path = window.timelines[timeline].path
-            for interval in window.timelines[timeline].intervals.indices {
-                try fill(
-                    &window.timelines[timeline].intervals[interval],
-                    path,
-                    snapshots: snapshots,
-                    status: status
-                )
+            for number in window.timelines[timeline].intervals.indices {
+                let interval = window.timelines[timeline].intervals[number]
+                let redo = snapshots.first { $0.name == interval.snapshot }?.redo ?? interval.start
+                window.timelines[timeline].intervals[number].lastCommit =
+                    try newest(path, from: redo, upTo: interval.end).lastCommit
             }
         }
         window.lag = status.map { status in
@@ -97,30 +96,6 @@ package struct WindowReading {
 
     // MARK: - Times
 
-    private func fill(
-        _ interval: inout Window.Interval,
-        _ path: TimelinePath,
-        snapshots: [SnapshotRecord],
-        status: ReceiverStatus?
-    ) throws {
-        let snapshot = snapshots.first { $0.name == interval.snapshot }
-        interval.from = snapshot?.earliestTarget
-        let beginning = path.start(of: path.target)
-        if interval.start == beginning, beginning.isValid, let forked = try newest(path, upTo: beginning).latest {
-            interval.from = max(interval.from ?? forked, forked)
-        }
-        let found = try newest(path, upTo: interval.end)
-        interval.lastCommit = found.lastCommit.flatMap { $0.end > (snapshot?.redo ?? .invalid) ? $0 : nil }
-        // A moment can be asked for when something later is here, or the upstream's clock was seen to have passed it.
-        var to = found.latest.map { PostgresTime(rawValue: $0.rawValue &- 1) }
-        if let status, status.timeline == path.target, let clock = status.heartbeatClock,
-            let end = status.heartbeatEnd, end <= interval.end
-        {
-            to = [to, clock].compactMap(\.self).max()
-        }
-        interval.to = to.flatMap { last in interval.from.map { last >= $0 } ?? true ? last : nil }
-    }
-
     private struct Newest {
         var latest: PostgresTime?
         var lastCommit: Window.Commit?
@@ -131,12 +106,16 @@ package struct WindowReading {
         }
     }
 
-    /// The latest time and the last commit in the WAL of a path up to a position.
-    private func newest(_ path: TimelinePath, upTo end: LSN) throws -> Newest {
+    /// The latest time and the last commit in the WAL of a path between two positions.
+    private func newest(_ path: TimelinePath, from start: LSN, upTo end: LSN) throws -> Newest {
         let size = container.segmentSize
         var newest = Newest()
+        // What begins in the rest of the first segment is read: its row is of all of it.
+        let begin = size.segmentStart(of: start) == start ? start : size.segmentEnd(of: start)
+        if begin > start { try scan(&newest, from: start, to: begin, path, upTo: end) }
+        guard begin < end else { return newest }
         for (index, leg) in path.legs.enumerated() {
-            let first = size.number(of: path.start(of: leg.timeline))
+            let first = size.number(of: max(path.start(of: leg.timeline), begin))
             // The segment in which a timeline is left is read from the next one's copy.
             let legEnd = leg.end.map { size.segmentStart(of: $0) } ?? LSN(UInt64.max)
             let limit = min(legEnd, end)
@@ -163,7 +142,7 @@ package struct WindowReading {
         var rows = numbers
         if !isWhole, numbers.contains(size.number(of: end)) {
             guard size.number(of: end) > numbers.lowerBound else {
-                return try scan(&newest, from: cut, path, upTo: end)
+                return try scan(&newest, from: cut, to: end, path, upTo: end)
             }
             rows = numbers.lowerBound...(size.number(of: end) - 1)
         }
@@ -177,13 +156,20 @@ package struct WindowReading {
                 }
             )
         }
-        if rows != numbers { try scan(&newest, from: cut, path, upTo: end) }
+        if rows != numbers { try scan(&newest, from: cut, to: end, path, upTo: end) }
     }
 
-    private func scan(_ newest: inout Newest, from start: LSN, _ path: TimelinePath, upTo end: LSN) throws {
+    /// Reads the records that begin before `limit` and are whole at `end`.
+    private func scan(
+        _ newest: inout Newest,
+        from start: LSN,
+        to limit: LSN,
+        _ path: TimelinePath,
+        upTo end: LSN
+    ) throws {
         let walk = WALWalk(container.walDirectory, expectation: container.expectation)
         _ = try walk.records(from: start, along: path, upTo: end) { record, _, body, major in
-            guard record.end <= end else { return .stop }
+            guard record.start < limit, record.end <= end else { return .stop }
             switch body.isEmpty ? nil : WALEvent.decode(record, body: body, major: major) {
             case .commit(let found):
                 newest.take(

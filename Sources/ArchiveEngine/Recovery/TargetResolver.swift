@@ -131,9 +131,7 @@ package struct TargetResolver: Sendable {
 
     /// Read before the WAL: what it says of the WAL's end then holds for what is read.
     private func clock() throws -> TargetSearch.Clock? {
-        let status = try JSONFile.read(ReceiverStatus.self, from: container.paths.receiverStatus)
-        guard let status, let time = status.heartbeatClock, let end = status.heartbeatEnd else { return nil }
-        return TargetSearch.Clock(time: time, end: end, timeline: status.timeline)
+        try JSONFile.read(ReceiverStatus.self, from: container.paths.receiverStatus).flatMap(TargetSearch.Clock.init)
     }
 
     // MARK: - WAL

@@ -16,6 +16,11 @@ package struct TargetSearch: Sendable {
             self.end = end
             self.timeline = timeline
         }
+
+        package init?(_ status: ReceiverStatus) {
+            guard let time = status.heartbeatClock, let end = status.heartbeatEnd else { return nil }
+            self.init(time: time, end: end, timeline: status.timeline)
+        }
     }
 
     /// How reading ended.

@@ -54,11 +54,23 @@ package struct Window: Codable, Hashable, Sendable {
         package var intervals: [Interval]
         package var gaps: [Gap]
         package var path: TimelinePath
+
+        package init(_ path: TimelinePath) {
+            timeline = path.target
+            beginning = path.start(of: path.target)
+            intervals = []
+            gaps = []
+            self.path = path
+        }
     }
 
     package var timelines: [Timeline]
     /// How far the durable end is behind the upstream; nil while it was never heard.
     package var lag: Lag?
+
+    package init(timelines: [Timeline]) {
+        self.timelines = timelines
+    }
 
     package struct Lag: Codable, Hashable, Sendable {
         package var durable: LSN
@@ -85,20 +97,6 @@ package struct Window: Codable, Hashable, Sendable {
 
 /// What a window is computed from.
 package struct WindowInventory: Sendable {
-    package struct Snapshot: Hashable, Sendable {
-        package var name: String
-        package var timeline: TimelineID
-        package var redo: LSN
-        package var consistent: LSN
-
-        package init(name: String, timeline: TimelineID, redo: LSN, consistent: LSN) {
-            self.name = name
-            self.timeline = timeline
-            self.redo = redo
-            self.consistent = consistent
-        }
-    }
-
     /// A record that must not be replayed: targets beyond it are refused.
     package struct Barrier: Hashable, Sendable {
         package var timeline: TimelineID
@@ -113,13 +111,13 @@ package struct WindowInventory: Sendable {
     }
 
     /// Those that are taken for a clone without being named.
-    package var snapshots: [Snapshot]
+    package var snapshots: [SnapshotRecord]
     package var paths: [TimelineID: TimelinePath]
     package var wal: ReadableWAL
     package var barriers: [Barrier]
 
     package init(
-        snapshots: [Snapshot],
+        snapshots: [SnapshotRecord],
         paths: [TimelineID: TimelinePath],
         wal: ReadableWAL,
         barriers: [Barrier] = []
@@ -135,14 +133,8 @@ package struct WindowInventory: Sendable {
     /// A position is reachable from a snapshot on the way to it, at or beyond the snapshot's consistent position, if
     /// all WAL from the snapshot's redo on is readable.
     package var window: Window {
-        let timelines = paths.sorted { $0.key < $1.key }.map { timeline, path in
-            var found = Window.Timeline(
-                timeline: timeline,
-                beginning: path.start(of: timeline),
-                intervals: [],
-                gaps: [],
-                path: path
-            )
+        let timelines = paths.sorted { $0.key < $1.key }.map { _, path in
+            var found = Window.Timeline(path)
             var lastCause = ""
             for reach in reaches(along: path, from: found.beginning) {
                 guard let last = found.intervals.last else {
@@ -172,12 +164,17 @@ package struct WindowInventory: Sendable {
         let cause: String
     }
 
+    /// Those on the way to the end of a path.
+    func usable(along path: TimelinePath) -> [SnapshotRecord] {
+        snapshots.filter { snapshot in
+            path.contains(snapshot.timeline) && snapshot.consistent >= snapshot.redo
+                && path.timeline(at: LSN(max(snapshot.consistent.rawValue, 1) - 1)) == snapshot.timeline
+        }
+    }
+
     /// What each snapshot reaches of the last timeline of a path, by where it begins.
     private func reaches(along path: TimelinePath, from beginning: LSN) -> [Reach] {
-        let reaches: [Reach] = snapshots.compactMap { snapshot in
-            guard path.contains(snapshot.timeline), snapshot.consistent >= snapshot.redo,
-                path.timeline(at: LSN(max(snapshot.consistent.rawValue, 1) - 1)) == snapshot.timeline
-            else { return nil }
+        let reaches: [Reach] = usable(along: path).compactMap { snapshot in
             var (end, stop) = wal.reach(from: snapshot.redo, along: path)
             var cause = Self.words(stop, at: end)
             let barrier = barriers.filter { barrier in
