@@ -79,63 +79,64 @@ struct RestoreCommand: ParsableCommand {
 
     func run() throws {
         let container = try global.locator.open(global.selector)
-        try prepareAsRoot(container)
+        let directories = try directoriesForRoot(container)
+        guard directories.isEmpty else {
+            let setup = try PrivilegedSetup(
+                locator: global.locator,
+                owner: container.identity.owner,
+                arguments: Array(CommandLine.arguments.dropFirst()),
+                environment: Handover.environment
+            )
+            let code = try setup.restore(into: directories)
+            if code != 0 { throw ExitCode(code) }
+            return
+        }
         try Privileges.becomeOwner(of: container)
         try run(in: container)
     }
 
-    /// Root makes the directories whose parents the owner cannot write to.
-    private func prepareAsRoot(_ container: Container) throws {
-        guard geteuid() == 0, !dryRun, let owner = try SystemUser.named(container.identity.owner) else { return }
+    /// Those whose parents the owner cannot write to; the owner makes what lies in a directory of its own.
+    private func directoriesForRoot(_ container: Container) throws -> [String] {
+        guard geteuid() == 0, !dryRun, let owner = try SystemUser.named(container.identity.owner), owner.uid != 0
+        else { return [] }
         let data = FileTree.absolute(to)
-        // The owner makes what lies in a directory of its own, and refuses what it must.
-        for directory in [data] + Array(try tablespaces.mapping().values.map { FileTree.absolute($0) }) + [
-            "\(data).tablespaces"
-        ] {
+        var wanted = [data] + (try tablespaces.mapping().values.map { FileTree.absolute($0) })
+        let hasTablespaces = try SnapshotCatalog(container).all().contains {
+            try !ClusterRestore.tablespaces(container, snapshot: $0.name).isEmpty
+        }
+        if hasTablespaces { wanted.append("\(data).tablespaces") }
+        return try wanted.filter { directory in
             let parent = FilePath.parent(of: directory)
-            guard !FileTree.exists(directory), FileTree.isDirectory(parent) else { continue }
-            guard try FileTree.status(parent).uid != owner.uid else { continue }
-            if directory.hasSuffix(".tablespaces") {
-                // Only where there are tablespaces that go there.
-                guard
-                    try SnapshotCatalog(container).all().contains(where: {
-                        try !ClusterRestore.tablespaces(container, snapshot: $0.name).isEmpty
-                    })
-                else { continue }
-            }
-            try FileTree.makeDirectory(directory, mode: 0o700)
-            try FileTree.changeOwner(directory, uid: owner.uid, gid: owner.gid)
+            return try !FileTree.exists(directory) && FileTree.isDirectory(parent)
+                && FileTree.status(parent).uid != owner.uid
         }
     }
 
     private func run(in container: Container) throws {
         let render = global.render
         let interruption = try Interruption()
-        if let walFrom {
-            let taken = try global.withProgress { progress in
-                progress.step("taking the WAL that was not received")
-                return try CrashedCluster(container, directory: walFrom).takeWAL()
-            }
-            render.remark(
-                taken.to > taken.from
-                    ? "taken from '\(walFrom)': WAL from \(taken.from) to \(taken.to), "
-                        + HumanText.bytes(taken.to.bytes(since: taken.from))
-                    : "'\(walFrom)' has no WAL that is not in the archive"
-            )
-        }
         let request = try request()
+        let mapping = try tablespaces.mapping()
+        // What needs no plan is looked at before the archive is.
+        try RestorePlace(data: to, mapping: mapping, oids: Array(mapping.keys)).check(container)
+        var crashed = try walFrom.map { try CrashedCluster(container, directory: $0).look() }
+        if request.isBeforeDrop || crashed?.found.goesOnFromRecord == false {
+            // Which table a drop is of only the archive's index knows; and what is cut here is whole there.
+            try take(crashed)
+            crashed = nil
+        }
         let index = TargetIndex.of(container) { render.warning($0) }
         let target = try request.resolvedTarget(index, in: container, global)
         if case .time(let time, _) = target { render.remark("target time: \(HumanText.instant(time))") }
         let plan = try global.withProgress { progress in
             progress.step("looking for the target in the WAL")
-            return try TargetResolver(container, index: index)
+            return try TargetResolver(container, index: index, and: crashed)
                 .resolve(target, snapshot: request.snapshot, timeline: request.timeline)
         }
         for warning in plan.warnings { render.warning(warning) }
         let place = try RestorePlace(
             data: to,
-            mapping: try tablespaces.mapping(),
+            mapping: mapping,
             oids: try ClusterRestore.tablespaces(container, snapshot: plan.snapshot)
         )
         try place.check(container)
@@ -144,8 +145,28 @@ struct RestoreCommand: ParsableCommand {
             try render.show(view) { _ in view.text }
             return
         }
+        try place.checkSpace(container, plan)
+        // Up to here nothing was changed.
+        try take(crashed)
         render.remark(ClonePlanView(name: "restore", requested: request.text, plan: plan).summary)
         try restore(container, plan, requested: request.text, place, interruption)
+    }
+
+    private func take(_ crashed: CrashedWAL?) throws {
+        guard let crashed, let walFrom else { return }
+        try global.withProgress { progress in
+            progress.step("taking the WAL that was not received")
+            try crashed.take()
+        }
+        let found = crashed.found
+        guard !found.isEmpty else {
+            return global.render.remark("'\(walFrom)' has no WAL that is not in the archive")
+        }
+        global.render.remark(
+            "taken from '\(walFrom)': WAL from \(found.from) to \(found.to), "
+                + HumanText.bytes(found.to.bytes(since: found.from))
+                + (found.path.target > found.timeline ? ", on to timeline \(found.path.target)" : "")
+        )
     }
 
     private func restore(
@@ -165,7 +186,6 @@ struct RestoreCommand: ParsableCommand {
                 progress: progress,
                 interruption: interruption
             )
-            try restore.checkSpace()
             let restored = try restore.run()
             if start {
                 progress.step("starting it")

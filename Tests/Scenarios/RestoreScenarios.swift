@@ -139,6 +139,72 @@ struct RestoreScenarios {
         }
     }
 
+    /// Promoted to another timeline, of which nothing was received, the crashed server had gone on for some time.
+    @Test func aCrashedServersNewerTimelineIsFollowed() throws {
+        try TestArchive.with(TestArchive.Options()) { archive in
+            let oracle = try Oracle(archive.upstream)
+            try archive.replayEverything()
+            _ = try archive.takeSnapshot()
+            _ = try oracle.writeRow("received")
+            try archive.switchAndReceive()
+            try archive.pgarchive("wal_archive", "stop")
+            _ = try oracle.writeRow("never received")
+            try archive.upstream.switchSegment()
+            let old = try oracle.writeRow("the last one of timeline 1")
+            try archive.upstream.changeTimeline()
+            let wanted = try oracle.writeRow("on timeline 2")
+            try archive.upstream.switchSegment()
+            let last = try oracle.writeRow("the last one")
+            try archive.upstream.killHard()
+
+            let crashed = archive.upstream.data
+            let place = archive.directory.path
+            // What cannot be done changes nothing: not the archive, and no directory is made.
+            let before = try DirectoryFingerprint(of: archive.walArchive)
+            for (target, hint) in [
+                (["--at", "10 years ago"], ""), (["--lsn", "FF/0"], ""), (["--xid", "77777"], ""),
+            ] {
+                expectRefusal(
+                    try archive.pgarchive.run(
+                        ["restore", "--to", "\(place)/none", "--wal-from", crashed] + target,
+                        deadline: 120
+                    ),
+                    status: 4
+                )
+            }
+            expectRefusal(
+                try archive.pgarchive.run("restore", "--to", crashed, "--wal-from", crashed),
+                status: 4,
+                mentions: "holds a cluster"
+            )
+            try #expect(DirectoryFingerprint(of: archive.walArchive).changes(since: before).isEmpty)
+            #expect(!FileManager.default.fileExists(atPath: "\(place)/none"))
+
+            // The target lies in what is not taken yet.
+            let report = try archive.pgarchive(
+                "restore",
+                "--to",
+                "\(place)/first",
+                "--wal-from",
+                crashed,
+                "--at",
+                wanted.after,
+                "--start",
+                deadline: 120
+            )
+            #expect(report.error.contains("on to timeline 2"), "\(report)")
+            do {
+                defer { Self.stop("\(place)/first", of: archive.upstream) }
+                try #expect(archive.upstream.sql("select max(id) from oracle") == "\(wanted.id)")
+            }
+            try archive.pgarchive("restore", "--to", "\(place)/second", "--start", deadline: 120)
+            defer { Self.stop("\(place)/second", of: archive.upstream) }
+            try #expect(archive.upstream.sql("select max(id) from oracle") == "\(last.id)")
+            let lost = try archive.upstream.sql("select count(*) from oracle where id <= \(old.id)")
+            #expect(lost == "\(old.id)")
+        }
+    }
+
     @Test func whatItMustNotTouchIsRefusedBeforeAnyWork() throws {
         try TestArchive.with(TestArchive.Options()) { archive in
             try archive.replayEverything()

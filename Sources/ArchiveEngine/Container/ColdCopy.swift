@@ -103,9 +103,9 @@ package struct ColdCopy: Sendable {
             systemIdentifier: container.identity.systemIdentifier
         )
         do {
-            let taken = try unarchived.begin(timeline: checked.timeline, at: checked.redo)
-            guard taken.to > checked.redo else { throw UnarchivedWAL.Refusal.differs(checked.redo) }
-            return taken.names
+            let found = try unarchived.look(timeline: checked.timeline, at: checked.redo)
+            guard !found.isEmpty else { throw UnarchivedWAL.Refusal.differs(checked.redo) }
+            return try unarchived.take(found)
         } catch is UnarchivedWAL.Refusal {
             throw refusal(
                 "its pg_wal does not hold the record of its last checkpoint, at \(checked.redo)",

@@ -2,7 +2,8 @@ import ArchiveModel
 import Glibc
 import Platform
 
-/// The parts of init, purge and start that only root can do: making, mounting and removing a pool.
+/// The parts of init, purge, start and restore that only root can do: making, mounting and removing a pool, and
+/// directories where the owner may not.
 ///
 /// All else runs in a second process as the container's owner, so that no file of a container ever belongs to root.
 package struct PrivilegedSetup: Sendable {
@@ -111,6 +112,29 @@ package struct PrivilegedSetup: Sendable {
     /// Perhaps with a slot left, of which it was said.
     package static func isPurged(_ code: Int32) -> Bool { [0, ErrorCode.findings.rawValue].contains(code) }
 
+    /// Makes directories whose parents the owner cannot write to, and restores into them as the owner.
+    ///
+    /// Those that stay empty are removed again: what is refused changes nothing.
+    package func restore(into directories: [String]) throws -> Int32 {
+        var made: [String] = []
+        // They may be relative to where the caller is.
+        func end(_ code: Int32) -> Int32 {
+            if code != 0 { for directory in made.reversed() { rmdir(directory) } }
+            return code
+        }
+        do {
+            for directory in directories {
+                try FileTree.makeDirectory(directory, mode: 0o700)
+                made.append(directory)
+                try FileTree.changeOwner(directory, uid: owner.uid, gid: owner.gid)
+            }
+            return end(try runAsOwner(nil, workingDirectory: nil))
+        } catch {
+            _ = end(1)
+            throw error
+        }
+    }
+
     /// PostgreSQL runs pgarchive-wal as the owner: it must be able to reach the program.
     package func checkOwnerReach() throws {
         let helper = try ThisProgram.walHelper()
@@ -130,7 +154,7 @@ package struct PrivilegedSetup: Sendable {
         }
     }
 
-    private func runAsOwner(_ childFlag: String) throws -> Int32 {
+    private func runAsOwner(_ childFlag: String?, workingDirectory: String? = "/") throws -> Int32 {
         let signals = try SignalWatch([SIGINT, SIGTERM, SIGHUP])
         var environment = environment
         environment["HOME"] = owner.home
@@ -139,9 +163,9 @@ package struct PrivilegedSetup: Sendable {
         let child = try ProcessSpawn.spawn(
             SpawnRequest(
                 executable: try ThisProgram.path(),
-                arguments: arguments + [childFlag],
+                arguments: arguments + [childFlag].compactMap(\.self),
                 environment: environment,
-                workingDirectory: "/",
+                workingDirectory: workingDirectory,
                 standardInput: .inherit,
                 standardOutput: .inherit,
                 standardError: .inherit,

@@ -18,10 +18,13 @@ package struct TargetResolver: Sendable {
 
     let container: Container
     let index: TargetIndex?
+    /// Is taken into the archive before the plan is carried out.
+    let crashed: CrashedWAL?
 
-    package init(_ container: Container, index: TargetIndex? = nil) {
+    package init(_ container: Container, index: TargetIndex? = nil, and crashed: CrashedWAL? = nil) {
         self.container = container
         self.index = index
+        self.crashed = crashed
     }
 
     /// - Parameters:
@@ -80,23 +83,33 @@ package struct TargetResolver: Sendable {
     }
 
     private func latestTimeline(_ newest: SnapshotRecord?) throws -> TimelineID {
-        try container.walDirectory.list().newestTimeline ?? newest?.timeline ?? TimelineID(1)
+        try crashed?.found.path.target ?? container.walDirectory.list().newestTimeline ?? newest?.timeline
+            ?? TimelineID(1)
     }
 
     private func path(_ timeline: Timeline, _ newest: SnapshotRecord?, _ latest: TimelineID) throws -> TimelinePath {
         switch timeline {
         case .number(let number):
-            guard try number == TimelineID(1) || container.walDirectory.history(number) != nil else {
+            guard try number == TimelineID(1) || history(number) != nil else {
                 throw ArchiveError(
                     .refused,
                     "the archive has no timeline \(number)",
                     hint: "leave --timeline out to follow the newest, which is \(latest)"
                 )
             }
-            return try container.walDirectory.path(to: number)
+            return try self.path(to: number)
         case .current: return try container.walDirectory.path(to: newest?.timeline ?? latest)
-        case .newest: return try container.walDirectory.path(to: latest)
+        case .newest: return try self.path(to: latest)
         }
+    }
+
+    private func history(_ timeline: TimelineID) throws -> TimelineHistory? {
+        try container.walDirectory.history(timeline) ?? crashed?.unarchived.history(timeline)
+    }
+
+    private func path(to timeline: TimelineID) throws -> TimelinePath {
+        guard let history = try history(timeline) else { return try container.walDirectory.path(to: timeline) }
+        return TimelinePath(ancestors: history.ancestors.map { ($0.timeline, $0.end) }, timeline: timeline)
     }
 
     /// The id of an event of another timeline is some other place on this one.
@@ -144,9 +157,24 @@ package struct TargetResolver: Sendable {
         let walk = WALWalk(container.walDirectory, expectation: container.expectation) { missing in
             try RestoreProgram(container)?.bringBack(missing) ?? false
         }
-        let end = try walk.records(from: start, along: path) { record, _, body, major in
+        func show(_ record: WALRecord, _ body: UnsafeRawBufferPointer, _ major: PostgresMajor) -> SegmentScanner.Verdict
+        {
             let event = body.isEmpty ? nil : WALEvent.decode(record, body: body, major: major)
             return visit(record, event) ? .proceed : .stop
+        }
+        let end = try walk.records(from: start, along: path) { record, _, body, major in show(record, body, major) }
+        if case .endOfArchive(let recordEnd, _, _) = end, let crashed, path.target == crashed.found.path.target {
+            guard recordEnd == crashed.found.from else {
+                throw ArchiveError(
+                    .verificationFailed,
+                    "the archive's WAL can be read up to \(recordEnd) only, not up to its end at \(crashed.found.from)",
+                    hint: "'pgarchive wal_archive verify --deep' tells more"
+                )
+            }
+            let isStopped = try crashed.unarchived.records(of: crashed.found) { record, timeline, body, major in
+                path.timeline(at: record.start) == timeline ? show(record, body, major) : .proceed
+            }
+            return isStopped ? .stopped : .endOfArchive
         }
         switch end {
         case .stopped, .reached: return .stopped

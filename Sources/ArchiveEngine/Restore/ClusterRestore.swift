@@ -51,30 +51,11 @@ package struct ClusterRestore: Sendable {
         return try FileTree.list(tree.tablespaces).compactMap { UInt32($0) }
     }
 
-    /// Refuses where there is not room enough; what is copied by reference takes none.
-    package func checkSpace() throws {
-        let wanted = try FileTree.byteCount(of: container.paths.snapshot(plan.snapshot).root)
-        var existing = place.data
-        while !FileTree.exists(existing), existing != "/" { existing = FilePath.parent(of: existing) }
-        let free = try DiskSpace.at(existing).freeBytes
-        guard free < wanted &+ plan.debtBytes else { return }
-        throw ArchiveError(
-            .refused,
-            "the cluster needs \(megabytes(wanted)) and \(megabytes(plan.debtBytes)) for its WAL, and "
-                + "'\(existing)' has \(megabytes(free)) left",
-            hint: "restore to another filesystem"
-        )
-    }
-
-    private func megabytes(_ bytes: UInt64) -> String { "\(bytes >> 20) MB" }
-
     package func run() throws -> Restored {
         let begin = SystemClock.monotonicSeconds()
-        try place.check(container)
         try hold()
         defer { RestoreHold.release(container) }
         do {
-            try place.begin(plan)
             try FaultPoint.pass("restore.marked")
             let copied = try copy()
             try FaultPoint.pass("restore.copied")
@@ -123,6 +104,9 @@ package struct ClusterRestore: Sendable {
         defer { lock.release() }
         // The plan was made without the lock.
         _ = try SnapshotCatalog(container).find(plan.snapshot)
+        // Another one may have begun in the same place meanwhile.
+        try place.check(container)
+        try place.begin(plan)
         try RestoreHold.take(container, plan: plan, directory: place.data)
     }
 

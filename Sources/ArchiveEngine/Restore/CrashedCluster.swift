@@ -19,8 +19,8 @@ package struct CrashedCluster: Sendable {
         FileTree.isDirectory("\(directory)/pg_wal") ? "\(directory)/pg_wal" : directory
     }
 
-    /// Takes into the archive what is not there yet; the cluster's files are only read.
-    package func takeWAL() throws -> UnarchivedWAL.Taken {
+    /// What is not in the archive yet; neither that nor the cluster's files are changed.
+    package func look() throws -> CrashedWAL {
         try check()
         let lock: HeldLock
         do {
@@ -32,13 +32,13 @@ package struct CrashedCluster: Sendable {
                 hint: "when the upstream is gone for good, 'pgarchive wal_archive stop' first"
             )
         }
-        defer { lock.release() }
+        let unarchived = UnarchivedWAL(
+            from: writeAheadLog,
+            into: container.walDirectory,
+            systemIdentifier: container.identity.systemIdentifier
+        )
         do {
-            return try UnarchivedWAL(
-                from: writeAheadLog,
-                into: container.walDirectory,
-                systemIdentifier: container.identity.systemIdentifier
-            ).take()
+            return CrashedWAL(unarchived: unarchived, found: try unarchived.look(), lock: lock)
         } catch let refusal as UnarchivedWAL.Refusal {
             throw error(refusal)
         }
@@ -93,6 +93,28 @@ package struct CrashedCluster: Sendable {
                 "'\(writeAheadLog)' has no segment \(name), where the archive ends",
                 hint: "its WAL does not go on from the archive's; leave --wal-from out"
             )
+        case .otherTimeline(let theirs, let ours):
+            ArchiveError(
+                .refused,
+                "'\(writeAheadLog)' is of timeline \(theirs), which does not come from the archive's timeline \(ours) "
+                    + "by the histories that are there",
+                hint: "that server went its own way; leave --wal-from out"
+            )
         }
+    }
+}
+
+/// WAL of a crashed cluster that goes on where the archive ends: it can be read here before it is taken.
+///
+/// Nothing is received from the look on until it is released.
+package struct CrashedWAL: Sendable {
+    let unarchived: UnarchivedWAL
+    package let found: UnarchivedWAL.Continuation
+    let lock: HeldLock
+
+    /// Takes it into the archive.
+    package func take() throws {
+        try unarchived.take(found)
+        lock.release()
     }
 }

@@ -1,4 +1,4 @@
-import ArchiveModel
+package import ArchiveModel
 import Glibc
 import Platform
 import PostgresLink
@@ -41,7 +41,8 @@ package struct RestorePlace: Sendable {
     var identMap: String { "\(work)/pg_ident.conf" }
     var endFile: String { "\(work)/recovery.end" }
 
-    private var all: [String] { [data] + tablespaces.keys.sorted().compactMap { tablespaces[$0] } }
+    /// The directories that are filled, the data directory first.
+    package var all: [String] { [data] + tablespaces.keys.sorted().compactMap { tablespaces[$0] } }
 
     struct Mark: Codable {
         /// The tablespaces' directories hold it too, while they are this restore's.
@@ -76,6 +77,21 @@ package struct RestorePlace: Sendable {
             let isOurs = directory == data ? mark != nil : isTablespace(directory, of: mark)
             if !isOurs { try requireEmpty(directory) }
         }
+    }
+
+    /// Refuses where there is not room enough; what is copied by reference takes none.
+    package func checkSpace(_ container: Container, _ plan: RestorePlan) throws {
+        let wanted = try FileTree.byteCount(of: container.paths.snapshot(plan.snapshot).root)
+        var existing = data
+        while !FileTree.exists(existing), existing != "/" { existing = FilePath.parent(of: existing) }
+        let free = try DiskSpace.at(existing).freeBytes
+        guard free < wanted &+ plan.debtBytes else { return }
+        throw ArchiveError(
+            .refused,
+            "the cluster needs \(wanted >> 20) MB and \(plan.debtBytes >> 20) MB for its WAL, and '\(existing)' has "
+                + "\(free >> 20) MB left",
+            hint: "restore to another filesystem"
+        )
     }
 
     private static func tablespaceMark(_ directory: String) -> String { "\(directory)/pgarchive.restoring" }

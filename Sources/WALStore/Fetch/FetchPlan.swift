@@ -9,7 +9,7 @@ package enum FetchPlan: Hashable, Sendable {
     case refused(String)
     /// Needed when the caller's path leads to this timeline, so that its file must be there.
     case history(TimelineID, needed: Bool)
-    /// Asked for by a server that looks for a timeline of its own: there where the archive has this one, or a later one.
+    /// Asked for by a server that looks for a free number: there where the archive has this timeline, or a later one.
     case takenTimeline(TimelineID)
     case backupHistory
     case segment(Segment)

@@ -19,7 +19,7 @@ package struct FetchRequest: Sendable {
     package var isChecked: Bool
     /// The archive is any directory of WAL files, and the server any server: nothing else is known of either.
     package var isPlain = false
-    /// The server becomes a primary that lives on beside the archive's: it must not take a timeline that the archive has.
+    /// The server becomes a primary beside the archive's own: it must not take a timeline that the archive has.
     package var takesNewTimeline = false
     /// The standby's form: waits for the next segment, holds before what must not be replayed.
     package var waits: Bool

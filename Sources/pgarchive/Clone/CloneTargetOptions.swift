@@ -157,6 +157,11 @@ struct CloneRequest: Equatable {
         return "the snapshot comes first: 'pgarchive clone create \(name) \(snapshot)'"
     }
 
+    /// Whether it is told by the archive's events.
+    var isBeforeDrop: Bool {
+        if case .beforeDrop = wanted { true } else { false }
+    }
+
     /// The target with its time read, and the table's end looked up.
     func resolvedTarget(
         _ index: TargetIndex?,
