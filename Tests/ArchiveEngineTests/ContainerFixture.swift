@@ -9,7 +9,8 @@ enum ContainerFixture {
     static func container(
         in directory: TestDirectory,
         systemIdentifier: UInt64 = 1,
-        upstreamReplication: String = ""
+        upstreamReplication: String = "",
+        copies: [String] = []
     ) throws -> Container {
         let paths = ContainerPaths(root: directory.path)
         let identity = ContainerIdentity(
@@ -26,7 +27,8 @@ enum ContainerFixture {
         settings.upstreamReplication = upstreamReplication
         try FileTree.makeDirectory(paths.run, mode: 0o700)
         try JSONFile.replace(paths.identity, with: identity)
-        try DurableFile.replace(paths.settings, text: SettingsFile.text(settings))
+        let stanzas = copies.map { "\n[[wal.copy]]\nname = \"\($0)\"\nprogram = \"true\"\ndest = \"\"\n" }
+        try DurableFile.replace(paths.settings, text: SettingsFile.text(settings) + stanzas.joined())
         return try Container.open(directory.path)
     }
 }

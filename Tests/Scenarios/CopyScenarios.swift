@@ -115,6 +115,47 @@ struct CopyScenarios {
         }
     }
 
+    /// Bad ones and missing ones come from the copies where the upstream cannot give them; the copies get them anew.
+    @Test func aRepairAsksTheRestoreProgram() throws {
+        try TestArchive.with(TestArchive.Options()) { archive in
+            try archive.replayEverything()
+            _ = try archive.takeSnapshot()
+            let tape = try archive.directory.subdirectory("tape")
+            try archive.configureCopies([("tape", "cp %p %d/%f", tape)])
+            var names: [String] = []
+            for _ in 1...5 { names.append(try archive.switchAndReceive()) }
+            try eventually(within: 30, "everything is copied") { archive.isCopied(to: tape) }
+            let good = archive.upstream.copies
+            // It was bad before it was copied.
+            for place in [archive.walArchive, tape] {
+                var bytes = try Data(contentsOf: URL(fileURLWithPath: "\(good)/\(names[1])"))
+                bytes[100] ^= 1
+                try SpoiltFile.write(bytes, to: "\(place)/\(names[1])")
+            }
+            try TestCommand("/bin/rm", ["\(archive.walArchive)/\(names[3])"]).succeed()
+            try archive.upstream.stop()
+            try #expect(archive.pgarchive.run("wal_archive", "verify", "--deep", "--repair").status == 10)
+            // Another segment under the name is not taken.
+            try archive.set("restore_program", "cp \(good)/\(names[0]) %p")
+            try #expect(archive.pgarchive.run("wal_archive", "verify", "--deep", "--repair").status == 10)
+            try archive.set("restore_program", "cp \(good)/%f %p")
+            let repaired = try archive.pgarchive.run("wal_archive", "verify", "--deep", "--repair")
+            #expect(repaired.status == 0, "\(repaired)")
+            for name in [names[1], names[3]] {
+                try #expect(
+                    TestCommand("/usr/bin/cmp", ["\(archive.walArchive)/\(name)", "\(good)/\(name)"]).run().status == 0
+                )
+            }
+            try eventually(within: 60, "the copy has the right one") {
+                try TestCommand("/usr/bin/cmp", ["\(tape)/\(names[1])", "\(good)/\(names[1])"]).run().status == 0
+            }
+            // Looked at, and removed by hand.
+            try TestCommand("/bin/rm", ["-r", "\(archive.walArchive)/quarantine"]).succeed()
+            try archive.upstream.start()
+            try archive.finish()
+        }
+    }
+
     /// Another archive of the same cluster, in all forms that there are; others' files are refused one by one.
     @Test func anExistingArchiveIsAdopted() throws {
         try TestArchive.with(TestArchive.Options()) { archive in

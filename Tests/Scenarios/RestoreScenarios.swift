@@ -161,9 +161,7 @@ struct RestoreScenarios {
             let place = archive.directory.path
             // What cannot be done changes nothing: not the archive, and no directory is made.
             let before = try DirectoryFingerprint(of: archive.walArchive)
-            for (target, hint) in [
-                (["--at", "10 years ago"], ""), (["--lsn", "FF/0"], ""), (["--xid", "77777"], ""),
-            ] {
+            for target in [["--at", "10 years ago"], ["--lsn", "FF/0"], ["--xid", "77777"]] {
                 expectRefusal(
                     try archive.pgarchive.run(
                         ["restore", "--to", "\(place)/none", "--wal-from", crashed] + target,
@@ -238,6 +236,27 @@ struct RestoreScenarios {
         }
     }
 
+    /// Root makes the directory where the owner may not, and takes it away again when nothing came of it.
+    @Test(.enabled(if: TestEnvironment.isRoot, "only root makes directories for others"))
+    func rootMakesTheDirectoryOnlyForWhatIsRestored() throws {
+        try TestArchive.with(TestArchive.Options()) { archive in
+            try archive.replayEverything()
+            _ = try archive.takeSnapshot()
+            try archive.switchAndReceive()
+            let place = "\(archive.directory.path)/of-root"
+            try FileManager.default.createDirectory(atPath: place, withIntermediateDirectories: false)
+            chmod(place, 0o755)
+            var program = archive.pgarchive.with(user: .caller)
+            program.workingDirectory = place
+            expectRefusal(try program.run("restore", "--to", "main", "--at", "10 years ago"), status: 4)
+            try #expect(FileManager.default.contentsOfDirectory(atPath: place).isEmpty)
+            try program("restore", "--to", "main", deadline: 120)
+            let owner = try FileManager.default.attributesOfItem(atPath: "\(place)/main")[.ownerAccountName] as? String
+            #expect(owner == TestEnvironment.owner.name)
+            try archive.finish()
+        }
+    }
+
     /// Killed between any two steps, the same command makes it whole; interrupted, nothing is left.
     @Test func aKilledRestoreIsDoneAgainByTheSameCommand() throws {
         try TestArchive.with(TestArchive.Options()) { archive in
@@ -274,6 +293,31 @@ struct RestoreScenarios {
                 .succeed()
             defer { Self.stop(target, of: archive.upstream) }
             try #expect(archive.upstream.sql("select max(id) from oracle") == "\(row.id)")
+        }
+    }
+
+    /// The place was empty when both looked: the second one leaves the first one's alone.
+    @Test func twoRestoresIntoOneDirectory() throws {
+        try TestArchive.with(TestArchive.Options()) { archive in
+            try archive.replayEverything()
+            _ = try archive.takeSnapshot()
+            try archive.switchAndReceive()
+            let target = "\(archive.directory.path)/restored"
+            func start(stoppingAt point: String) throws -> TestProcess {
+                let mark = "\(archive.directory.path)/\(point)"
+                let process = try archive.pgarchive.setting("PGARCHIVE_FAULT", "\(point)=stop")
+                    .setting("PGARCHIVE_FAULT_MARK", mark).start("restore", "--to", target)
+                try eventually(within: 60, "\(point)") { FileManager.default.fileExists(atPath: mark) }
+                return process
+            }
+            let late = try start(stoppingAt: "restore.checked")
+            let first = try start(stoppingAt: "restore.copied")
+            late.signal(SIGCONT)
+            try #expect(late.wait(deadline: 60).status == 7)
+            first.signal(SIGCONT)
+            try #expect(first.wait(deadline: 120).status == 0)
+            #expect(FileManager.default.fileExists(atPath: "\(target)/PG_VERSION"))
+            try archive.finish()
         }
     }
 

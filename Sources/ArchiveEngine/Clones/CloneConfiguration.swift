@@ -113,16 +113,8 @@ struct CloneConfiguration {
 
     private func restoreCommand(walIsChecked: Bool) throws -> String {
         let checked = walIsChecked ? ["--checked"] : []
-        return ShellWord.restoreCommand(
-            [
-                try ThisProgram.walHelper(), "fetch",
-                "--archive", container.paths.walArchive,
-                "--segment-size", String(container.segmentSize.bytes),
-                "--system-identifier", String(container.identity.systemIdentifier),
-                "--path", record.path.description,
-                "--until", record.stop.description,
-                "--end-file", endFile,
-            ] + checked
+        return try container.restoreCommand(
+            ["--path", record.path.description, "--until", record.stop.description, "--end-file", endFile] + checked
         )
     }
 

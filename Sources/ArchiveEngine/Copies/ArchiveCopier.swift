@@ -61,7 +61,10 @@ final class ArchiveCopier: Sendable {
             _ = try? watch?.read()
             let present = try WALArchiveFiles.complete(container)
             let (done, ready) = try marks.read()
-            try marks.forget(done.union(ready).subtracting(present))
+            // An archive without any file is one that is not mounted, or moved away.
+            if !present.isEmpty {
+                try marks.forget(WALArchiveFiles.gone(done.union(ready).subtracting(present), from: container))
+            }
             let pending = CopyOrder.pending(present: present, done: done)
             guard !pending.isEmpty else {
                 note(.idle, nil, waiting: 0)
@@ -116,10 +119,8 @@ final class ArchiveCopier: Sendable {
         let directory = "\(container.paths.run)/copy-\(copy.name)"
         try FileTree.makeDirectory(directory, mode: 0o700, parents: true)
         try FileTree.emptyDirectory(directory)
-        let content = try container.walDirectory.bytes(of: stored)
         let path = "\(directory)/\(file)"
-        let output = try Descriptor.open(path, O_WRONLY | O_CREAT | O_EXCL, mode: 0o600)
-        try content.withBytes { bytes in try output.writeAll(bytes, at: 0) }
+        try container.walDirectory.unpack(stored, to: path)
         return (path, true)
     }
 

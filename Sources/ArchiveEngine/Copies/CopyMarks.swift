@@ -2,6 +2,7 @@ import ArchiveModel
 import Glibc
 import Platform
 import WALFormat
+import WALStore
 
 /// The notification files of one copy (`copies/NAME/FILE.ready`, `.done`): small, and they survive everything.
 ///
@@ -45,6 +46,16 @@ struct CopyMarks {
         }
     }
 
+    /// Has a segment copied again by each copy: another content has its name now.
+    static func copyAgain(_ segment: SegmentName, _ container: Container) throws {
+        guard FileTree.isDirectory(container.paths.copies) else { return }
+        for name in try FileTree.list(container.paths.copies) {
+            let marks = CopyMarks(container, name)
+            try marks.forget(["\(segment)"])
+            try DurableFile.syncDirectory(marks.directory)
+        }
+    }
+
     /// Forgets files that the archive no longer has.
     func forget(_ files: some Sequence<String>) throws(SystemError) {
         for file in files {
@@ -55,17 +66,13 @@ struct CopyMarks {
 }
 
 extension WALArchiveFiles {
-    /// Segments that a configured copy has still to take, with the copy's name: expiry leaves them.
-    static func uncopied(_ container: Container) throws -> [SegmentName: String] {
-        guard !container.settings.walCopies.isEmpty else { return [:] }
-        let present = try complete(container)
+    /// Those of `segments` that a configured copy has still to take, with the copy's name: expiry leaves them.
+    static func uncopied(_ segments: [SegmentName], _ container: Container) throws -> [SegmentName: String] {
         var uncopied: [SegmentName: String] = [:]
         for copy in container.settings.walCopies {
             let marks = CopyMarks(container, copy.name)
             let done = FileTree.exists(marks.directory) ? try marks.read().done : []
-            for file in present where !done.contains(file) {
-                if let name = SegmentName(file) { uncopied[name] = copy.name }
-            }
+            for name in segments where !done.contains("\(name)") { uncopied[name] = copy.name }
         }
         return uncopied
     }
@@ -83,5 +90,13 @@ enum WALArchiveFiles {
             }
         }
         return names
+    }
+
+    /// Those of `files` that are really gone: a listing may miss one that is being compressed.
+    static func gone(_ files: Set<String>, from container: Container) throws -> [String] {
+        try files.filter { file in
+            guard let name = SegmentName(file) else { return !FileTree.exists("\(container.paths.walArchive)/\(file)") }
+            return try container.walDirectory.locate(name, completeOnly: true) == nil
+        }
     }
 }

@@ -28,6 +28,13 @@ struct RestoreProgram {
         try FileTree.emptyDirectory(directory)
         defer { try? FileTree.removeTree(directory) }
         let path = "\(directory)/\(name)"
+        guard try fetch(name, to: path) else { return false }
+        try adopt(path, name)
+        return true
+    }
+
+    /// Has the program put a segment into a file; what it brings is not checked.
+    func fetch(_ name: SegmentName, to path: String) throws -> Bool {
         let output = try ProcessSpawn.run(
             SpawnRequest(
                 executable: "/bin/sh",
@@ -37,9 +44,7 @@ struct RestoreProgram {
                 umask: 0o077
             )
         )
-        guard output.status.isSuccess, FileTree.exists(path) else { return false }
-        try adopt(path, name)
-        return true
+        return output.status.isSuccess && FileTree.exists(path)
     }
 
     private func adopt(_ path: String, _ name: SegmentName) throws {

@@ -46,7 +46,7 @@ package struct ArchiveImport: Sendable {
             outcome.present = files.wanted.count - outcome.adopted.count
             return outcome
         }
-        let work = container.paths.importWork(getpid())
+        let work = container.paths.file(.importWork, of: getpid())
         try FileTree.makeDirectory(work, mode: 0o700, parents: true)
         defer { try? FileTree.removeTree(work) }
         progress.step("adopting \(files.wanted.count) files from '\(directory)'")
@@ -133,11 +133,9 @@ package struct ArchiveImport: Sendable {
             return (path, false)
         }
         let source = WALDirectory(directory, segmentSize: container.segmentSize)
-        let content = try source.bytes(of: StoredSegment(name: segment, form: form, bytes: 0))
         let plain = "\(work)/\(segment)"
         try FileTree.removeFile(plain)
-        let output = try Descriptor.open(plain, O_WRONLY | O_CREAT | O_EXCL, mode: 0o600)
-        try content.withBytes { try output.writeAll($0, at: 0) }
+        try source.unpack(StoredSegment(name: segment, form: form, bytes: 0), to: plain)
         return (plain, true)
     }
 }

@@ -53,6 +53,7 @@ package struct ClusterRestore: Sendable {
 
     package func run() throws -> Restored {
         let begin = SystemClock.monotonicSeconds()
+        try FaultPoint.pass("restore.checked")
         try hold()
         defer { RestoreHold.release(container) }
         do {
@@ -233,11 +234,7 @@ package struct ClusterRestore: Sendable {
     }
 
     private func restoreCommand() throws -> String {
-        ShellWord.restoreCommand([
-            try ThisProgram.walHelper(), "fetch",
-            "--archive", container.paths.walArchive,
-            "--segment-size", String(container.segmentSize.bytes),
-            "--system-identifier", String(container.identity.systemIdentifier),
+        try container.restoreCommand([
             "--path", plan.path.description,
             "--until", plan.stop.description,
             "--new-timeline",

@@ -3,7 +3,7 @@ import Glibc
 package import Platform
 package import WALFormat
 
-/// What a restore at work needs of the container (`run/restore-PID.json`).
+/// What a restore at work needs of the container (`run/restore-PID`).
 ///
 /// That is its snapshot while it is copied, and the WAL from there on until it has recovered. It means nothing once its
 /// process is gone.
@@ -13,15 +13,14 @@ package struct RestoreHold: Codable, Sendable {
     package var redo: LSN
     package var directory: String
 
-    /// Those of restores at work; what killed ones left is removed.
+    /// Those of restores at work.
     package static func all(_ container: Container) throws -> [RestoreHold] {
         try FileTree.list(container.paths.run).compactMap { name in
-            guard name.hasPrefix(ContainerPaths.restoreHoldPrefix), name.hasSuffix(".json") else { return nil }
-            let path = "\(container.paths.run)/\(name)"
-            guard let hold = try JSONFile.read(RestoreHold.self, from: path) else { return nil }
-            if hold.process.isAlive { return hold }
-            try FileTree.removeFile(path)
-            return nil
+            guard let pid = ContainerPaths.process(of: name, .restoreHold),
+                let hold = try JSONFile.read(RestoreHold.self, from: container.paths.file(.restoreHold, of: pid)),
+                hold.process.isAlive
+            else { return nil }
+            return hold
         }
     }
 
@@ -31,10 +30,10 @@ package struct RestoreHold: Codable, Sendable {
             throw ArchiveError(.failed, "this process is not in /proc", hint: "mount /proc")
         }
         let hold = RestoreHold(process: process, snapshot: plan.snapshot, redo: plan.redo, directory: directory)
-        try JSONFile.replace(container.paths.restoreHold(getpid()), with: hold)
+        try JSONFile.replace(container.paths.file(.restoreHold, of: getpid()), with: hold)
     }
 
     static func release(_ container: Container) {
-        try? FileTree.removeFile(container.paths.restoreHold(getpid()))
+        try? FileTree.removeFile(container.paths.file(.restoreHold, of: getpid()))
     }
 }

@@ -91,7 +91,7 @@ package struct Expiry: Sendable {
                 hint: "'pgarchive snapshot delete \(damaged.name)' removes it"
             )
         }
-        let listing = try container.walDirectory.list()
+        let segments = try container.walDirectory.list().segments.filter(\.form.isComplete).map(\.name)
         return RetentionInventory(
             snapshots: snapshots.records,
             clones: try CloneCatalog(container).all().map {
@@ -111,9 +111,9 @@ package struct Expiry: Sendable {
                     )
                 },
             standbyRedo: try? ControlFileReader.read(container.paths.standbyTree).checkpointRedo,
-            segments: listing.segments.filter(\.form.isComplete).map(\.name),
+            segments: segments,
             segmentSize: container.segmentSize,
-            uncopied: try WALArchiveFiles.uncopied(container)
+            uncopied: try WALArchiveFiles.uncopied(segments, container)
         )
     }
 

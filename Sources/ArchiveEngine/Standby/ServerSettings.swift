@@ -51,6 +51,20 @@ enum ServerSettings {
     }
 }
 
+extension Container {
+    /// A restore_command that fetches from the archive.
+    func restoreCommand(_ options: [String]) throws -> String {
+        ShellWord.restoreCommand(
+            [
+                try ThisProgram.walHelper(), "fetch",
+                "--archive", paths.walArchive,
+                "--segment-size", String(segmentSize.bytes),
+                "--system-identifier", String(identity.systemIdentifier),
+            ] + options
+        )
+    }
+}
+
 /// Words for `/bin/sh`, which runs a restore_command.
 enum ShellWord {
     static func quoted(_ word: String) -> String {

@@ -24,8 +24,6 @@ package struct StandbyConfiguration: Sendable {
         let installation = try container.installation()
         let tree = container.paths.standbyTree
         try FileTree.makeDirectory(container.paths.standbyLog, mode: 0o700, parents: true)
-        // Of a supervisor that was killed while it wrote these.
-        for place in [directory, tree.data] { try DurableFile.removeLeftovers(in: place) }
         // PostgreSQL would log a line for a file that is not there.
         let extra = container.paths.standbyExtra
         if !FileTree.exists(extra) { try DurableFile.replace(extra, text: LocalServerFiles.noSettings, mode: 0o600) }
@@ -72,14 +70,7 @@ package struct StandbyConfiguration: Sendable {
     }
 
     private func restoreCommand() throws -> String {
-        ShellWord.restoreCommand([
-            try ThisProgram.walHelper(), "fetch",
-            "--archive", container.paths.walArchive,
-            "--segment-size", String(container.segmentSize.bytes),
-            "--system-identifier", String(container.identity.systemIdentifier),
-            "--hold-file", container.paths.standbyHold,
-            "--wait",
-        ])
+        try container.restoreCommand(["--hold-file", container.paths.standbyHold, "--wait"])
     }
 
     private func write(_ name: String, _ text: String) throws {

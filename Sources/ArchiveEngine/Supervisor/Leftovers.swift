@@ -16,6 +16,8 @@ struct Leftovers {
         } catch let error as ArchiveError where error.code == .conflict {
             // The command at work has begun with that.
         }
+        let standby = container.paths.standbyTree
+        directories += [standby.root, standby.data].filter(FileTree.isDirectory)
         for parent in [container.paths.snapshots, container.paths.clones, container.paths.copies] {
             guard FileTree.isDirectory(parent) else { continue }
             directories += try FileTree.list(parent).map { FilePath.join(parent, $0) }.filter(FileTree.isDirectory)
@@ -28,15 +30,18 @@ struct Leftovers {
                 guard error.isNotFound else { throw error }
             }
         }
-        try removeImports()
+        try removeProcessFiles()
     }
 
-    private func removeImports() throws {
-        for name in try FileTree.list(container.paths.run) where name.hasPrefix(ContainerPaths.importWorkPrefix) {
-            guard let pid = Int32(name.dropFirst(ContainerPaths.importWorkPrefix.count)),
-                ProcessIdentity.of(pid)?.isAlive != true
-            else { continue }
-            try FileTree.removeTree(container.paths.importWork(pid))
+    /// What processes had for themselves that are gone.
+    private func removeProcessFiles() throws {
+        for name in try FileTree.list(container.paths.run) {
+            for kind in ContainerPaths.ProcessFile.allCases {
+                guard let pid = ContainerPaths.process(of: name, kind), ProcessIdentity.of(pid)?.isAlive != true else {
+                    continue
+                }
+                try FileTree.removeTree(container.paths.file(kind, of: pid))
+            }
         }
     }
 }

@@ -153,24 +153,33 @@ struct ChainGathering {
             isComplete: stored.form.isComplete,
             bytes: stored.bytes
         )
-        if stored.form == .plain, let start = stored.name.start(size: directory.segmentSize), stored.bytes > 0 {
-            file.firstPage = firstPage(stored, at: start)
-        } else if stored.form.isComplete {
-            file.contentBytes = (try? directory.contentBytes(of: stored)) ?? nil
+        guard stored.form.isComplete, stored.bytes > 0, let start = stored.name.start(size: directory.segmentSize)
+        else {
+            return file
+        }
+        do {
+            file.firstPage = try firstPage(stored, at: start)
+            file.contentBytes = try directory.contentBytes(of: stored)
+        } catch let error as SystemError where error.isNotFound {
+            // Compressed or expired meanwhile.
+        } catch {
+            file.firstPage = .unreadable("\(error)")
         }
         return file
     }
 
-    private func firstPage(_ stored: StoredSegment, at start: LSN) -> ChainFacts.File.FirstPage {
-        guard let file = try? Descriptor.open(directory.path(of: stored), O_RDONLY | O_NOFOLLOW),
-            let bytes = try? file.bytes(count: SegmentReader.headerBytes), bytes.count == SegmentReader.headerBytes
-        else { return .unread }
+    private func firstPage(_ stored: StoredSegment, at start: LSN) throws -> ChainFacts.File.FirstPage {
+        let header = try directory.reader(of: stored).header
+        // What is shorter has a wrong size, or is no WAL at all.
+        guard header.count == SegmentReader.headerBytes else {
+            return stored.form == .plain ? .unread : .unreadable("it holds no page of WAL")
+        }
         var scanner = SegmentScanner(
             startingAt: start,
             segmentSize: directory.segmentSize,
             expectation: .init(major: major)
         )
-        bytes.withUnsafeBytes { scanner.consume($0) }
+        header.withUnsafeBytes { scanner.consume($0) }
         if let fault = scanner.fault { return .bad(fault) }
         guard let identifier = scanner.systemIdentifier, let timeline = scanner.pageTimeline else { return .unread }
         return .read(systemIdentifier: identifier, timeline: timeline)

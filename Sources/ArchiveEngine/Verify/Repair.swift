@@ -95,12 +95,7 @@ package struct Repair: Sendable {
         }
         let temporary = DurableFile.temporaryName(for: FilePath.join(directory.path, step.name))
         do {
-            try download(name, to: temporary)
-            guard try check.isRight(name, at: temporary) else {
-                throw UpstreamSegments.Unavailable(
-                    description: "what the upstream sent does not go with the segments beside it"
-                )
-            }
+            try fetch(name, to: temporary, check)
             if step.suspects.count > 1, try stored.contains(where: { try isEqual($0, temporary) }) {
                 unlink(temporary)
                 return Result(name: step.name, done: "unchanged", quarantined: [])
@@ -122,13 +117,43 @@ package struct Repair: Sendable {
         let directory = verification.gathering.directory
         let others = stored.filter { $0 != right }
         let kept = try others.map { try quarantine.keep($0.fileName) }
+        try copyAgain(right.name)
         try FaultPoint.pass("repair.beforeRemove")
         for other in others { try directory.remove(other) }
         try FaultPoint.pass("repair.beforeName")
         if !right.form.isComplete {
             try DurableFile.renameNew(directory.path(of: right), FilePath.join(directory.path, "\(right.name)"))
         }
+        try copyAgain(right.name)
         return Result(name: "\(right.name)", done: "kept", quarantined: kept)
+    }
+
+    /// From the upstream, or else from where `wal.restore_program` finds it.
+    private func fetch(_ name: SegmentName, to temporary: String, _ check: SegmentCheck) throws {
+        do {
+            try download(name, to: temporary)
+            guard try check.isRight(name, at: temporary) else {
+                throw UpstreamSegments.Unavailable(
+                    description: "what the upstream sent does not go with the segments beside it"
+                )
+            }
+        } catch {
+            guard error is UpstreamSegments.Unavailable || error is LinkError,
+                let program = verification.gathering.container.flatMap({ RestoreProgram($0) })
+            else { throw error }
+            unlink(temporary)
+            guard try program.fetch(name, to: temporary),
+                try UInt64(FileTree.size(temporary)) == verification.gathering.directory.segmentSize.bytes,
+                try check.isRight(name, at: temporary)
+            else { throw error }
+            try DurableFile.syncFile(temporary)
+        }
+    }
+
+    /// The copies have what was bad here, or may be taking it just now.
+    private func copyAgain(_ name: SegmentName) throws {
+        guard let container = verification.gathering.container else { return }
+        try CopyMarks.copyAgain(name, container)
     }
 
     private func download(_ name: SegmentName, to path: String) throws {
@@ -154,6 +179,8 @@ package struct Repair: Sendable {
         let final = FilePath.join(directory.path, "\(name)")
         try FaultPoint.pass("repair.beforeQuarantine")
         let kept = try stored.map { try quarantine.keep($0.fileName) }
+        // Before, lest a repair that is killed leave it; and after, since a copy may take the old one until then.
+        try copyAgain(name)
         try FaultPoint.pass("repair.beforeRename")
         if stored.contains(where: { $0.form == .plain }) {
             try DurableFile.rename(temporary, final)
@@ -163,6 +190,7 @@ package struct Repair: Sendable {
         try FaultPoint.pass("repair.beforeRemove")
         // The plain form comes first: from here on it is what everybody reads.
         for other in stored where other.form != .plain { try directory.remove(other) }
+        try copyAgain(name)
         try FaultPoint.pass("repair.done")
         return kept
     }

@@ -5,7 +5,9 @@ package struct ChainFacts: Sendable {
     /// A file that is a segment, in whatever form.
     package struct File: Hashable, Sendable {
         package enum FirstPage: Hashable, Sendable {
+            /// The file is gone by now, or is none that begins with a page.
             case unread
+            case unreadable(String)
             case read(systemIdentifier: UInt64, timeline: TimelineID)
             case bad(ScanFault)
         }

@@ -88,6 +88,7 @@ struct ChainJudgement {
         if file.bytes == 0 { return (.wrongSize, "\(file.fileName) is empty") }
         switch file.firstPage {
         case .unread: return nil
+        case .unreadable(let why): return (.unreadable, "\(file.fileName) cannot be read: \(why)")
         case .bad(let fault):
             return (.damaged, "\(file.fileName): \(ChainPlan.words(fault))")
         case .read(let identifier, let timeline):

@@ -52,12 +52,19 @@ package struct ContainerPaths: Hashable, Sendable {
     package var lastVerification: String { "\(run)/verify.json" }
     /// How quickly recoveries went.
     package var replayRate: String { "\(run)/replay.json" }
-    /// What the restore of a process reads of the container.
-    package func restoreHold(_ pid: Int32) -> String { "\(run)/restore-\(pid).json" }
-    package static let restoreHoldPrefix = "restore-"
-    /// Where the import of a process unpacks.
-    package func importWork(_ pid: Int32) -> String { "\(run)/\(Self.importWorkPrefix)\(pid)" }
-    package static let importWorkPrefix = "import-"
+    /// What a process has for itself while it lives.
+    package enum ProcessFile: String, CaseIterable, Sendable {
+        /// What a restore reads of the container.
+        case restoreHold = "restore"
+        /// Where an import unpacks.
+        case importWork = "import"
+    }
+    package func file(_ kind: ProcessFile, of pid: Int32) -> String { "\(run)/\(kind.rawValue)-\(pid)" }
+    /// The process of a file in `run`; nil for another file.
+    package static func process(of name: String, _ kind: ProcessFile) -> Int32? {
+        guard name.hasPrefix("\(kind.rawValue)-") else { return nil }
+        return Int32(name.dropFirst(kind.rawValue.count + 1))
+    }
     package var copies: String { "\(root)/copies" }
     package func copy(_ name: String) -> String { "\(copies)/\(name)" }
     package func copyStatus(_ name: String) -> String { "\(run)/copy-\(name).json" }

@@ -3,7 +3,7 @@ import Glibc
 import Platform
 import WALFormat
 
-/// What a stored segment's first bytes tell, without reading the rest.
+/// What a stored segment holds.
 extension WALDirectory {
     /// How long the segment in a compressed file is, where the file says so and has but one frame.
     package func contentBytes(of stored: StoredSegment) throws -> UInt64? {
@@ -16,6 +16,13 @@ extension WALDirectory {
         guard told != segmentSize.bytes else { return told }
         // It may be the first of several frames.
         return try counted(stored)
+    }
+
+    /// Writes a segment as a new plain file, unsynced, for programs that know no other form.
+    package func unpack(_ stored: StoredSegment, to path: String) throws {
+        let content = try bytes(of: stored)
+        let file = try Descriptor.open(path, O_WRONLY | O_CREAT | O_EXCL, mode: 0o600)
+        try content.withBytes { try file.writeAll($0, at: 0) }
     }
 
     private func counted(_ stored: StoredSegment) throws -> UInt64 {

@@ -66,6 +66,27 @@ struct VerifyDamageTests {
         }
     }
 
+    /// The quick look reads the first page of each segment, also of compressed ones, and says where it cannot.
+    @Test(arguments: ["zstd", "gzip", "lz4"])
+    func theFirstPageOfACompressedSegment(program: String) throws {
+        try CraftedArchive.with { archive in
+            let suffix = ["zstd": "zst", "gzip": "gz", "lz4": "lz4"][program] ?? ""
+            let name = archive.name(archive.first + 2)
+            try archive.change(name) { $0[24] ^= 1 }
+            try TestCommand.asCaller(
+                "/bin/sh",
+                ["-c", "\(program) -q < '\(archive.file(name))' > '\(archive.file(name)).\(suffix)'"]
+            )
+            .succeed()
+            try FileManager.default.removeItem(atPath: archive.file(name))
+            let foreign = try only(archive.verify(deep: false))
+            #expect(foreign.kind == .otherCluster, "\(foreign)")
+            try archive.change("\(name).\(suffix)") { for offset in 0..<16 { $0[offset] ^= 0x55 } }
+            let damaged = try only(archive.verify(deep: false))
+            #expect(damaged.kind == .unreadable && damaged.file == "\(name).\(suffix)", "\(damaged)")
+        }
+    }
+
     @Test func missingSegmentsInARowAreOneFinding() throws {
         try CraftedArchive.with(segments: 8) { archive in
             for offset: UInt64 in 2...4 {
