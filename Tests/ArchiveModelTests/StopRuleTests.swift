@@ -74,11 +74,11 @@ struct StopRuleTests {
         #expect(late.stop == LSN(1200))
         let created = Self.run(time, [.commit(Self.end(5_000_000, 1)), create, .commit(Self.end(8_000_000, 2))])
         #expect(created.stop == LSN(1100))
-        #expect(created.tablespace == nil)
+        #expect(created.barrier == nil)
         // A commit that is wanted comes after it: then there is no way around it.
         let between = Self.run(time, [create, .commit(Self.end(5_000_000, 1)), .commit(Self.end(8_000_000, 2))])
         #expect(between.stop == LSN(1200))
-        #expect(between.tablespace?.path == "/elsewhere")
+        #expect(between.barrier?.kind == .tablespace(path: "/elsewhere"))
         // A position means what it says.
         #expect(Self.run(.lsn(LSN(1300), inclusive: false), [drop, nil, nil, nil]).stop == LSN(1300))
     }
@@ -184,18 +184,7 @@ struct StopRuleTests {
 
     @Test("each hot-standby parameter is the highest that was met; a tablespace is remembered with its place")
     func parametersAndTablespace() {
-        func change(_ connections: Int32, _ locks: Int32) -> WALEvent {
-            .parameterChange(
-                .init(
-                    maxConnections: connections,
-                    maxWorkerProcesses: 8,
-                    maxWALSenders: 10,
-                    maxPreparedTransactions: 0,
-                    maxLocksPerTransaction: locks,
-                    walLevel: .replica
-                )
-            )
-        }
+        let change = { Self.change($0, $1) }
         let rule = Self.run(
             .latest,
             [
@@ -205,7 +194,36 @@ struct StopRuleTests {
         )
         #expect(rule.parameters?.maxConnections == 300)
         #expect(rule.parameters?.maxLocksPerTransaction == 64)
-        #expect(rule.tablespace?.path == "/fast")
-        #expect(rule.tablespace?.start == LSN(1300))
+        #expect(rule.barrier == ReplayBarrier(start: LSN(1300), kind: .tablespace(path: "/fast")))
+    }
+
+    private static func change(_ connections: Int32, _ locks: Int32, _ level: WALLevel = .replica) -> WALEvent {
+        .parameterChange(
+            .init(
+                maxConnections: connections,
+                maxWorkerProcesses: 8,
+                maxWALSenders: 10,
+                maxPreparedTransactions: 0,
+                maxLocksPerTransaction: locks,
+                walLevel: level
+            )
+        )
+    }
+
+    @Test("wal_level = minimal is not replayed, as PostgreSQL would not; up to there all is well")
+    func minimalWAL() {
+        let events = [Self.change(100, 64), nil, Self.change(100, 64, .minimal), nil, Self.change(100, 64), nil]
+        #expect(Self.run(.latest, events).barrier == ReplayBarrier(start: LSN(1200), kind: .minimalWAL))
+        #expect(Self.run(.before(LSN(1200)), events).barrier == nil)
+        #expect(Self.run(.lsn(LSN(1200), inclusive: false), events).barrier == nil)
+        #expect(Self.run(.lsn(LSN(1200)), events).barrier != nil)
+    }
+
+    @Test("where full_page_writes was switched off is remembered, also when it is on again")
+    func fullPageWrites() {
+        let events: [WALEvent?] = [.fullPageWritesChange(true), nil, .fullPageWritesChange(false), nil]
+        let rule = Self.run(.latest, events + [.fullPageWritesChange(true), .fullPageWritesChange(false)])
+        #expect(rule.fullPageWritesOff == LSN(1200))
+        #expect(Self.run(.before(LSN(1200)), events).fullPageWritesOff == nil)
     }
 }

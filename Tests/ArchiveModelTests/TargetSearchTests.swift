@@ -190,8 +190,7 @@ struct TargetSearchTests {
             lastCommit: nil,
             newestTime: nil,
             clockSteppedBack: false,
-            parameters: nil,
-            tablespace: nil
+            parameters: nil
         )
         for target in [Target.transaction(1_000_000), .restorePoint("none")] {
             let search = TargetSearch(target, along: path, snapshots: archive.snapshots)
@@ -218,8 +217,7 @@ struct TargetSearchTests {
             lastCommit: rule.lastCommit,
             newestTime: rule.newestTime,
             clockSteppedBack: rule.clockSteppedBack,
-            parameters: nil,
-            tablespace: nil
+            parameters: nil
         )
     }
 }

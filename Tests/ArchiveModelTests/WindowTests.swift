@@ -115,6 +115,27 @@ struct WindowTests {
         #expect(timeline.gaps.first?.cause.hasPrefix("a tablespace is created") == true)
     }
 
+    @Test("what is recovered across a doubtful record is told, up to a snapshot that was taken later")
+    func doubtful() throws {
+        var wal = ReadableWAL(segmentSize: Self.size)
+        for number in 1...6 as ClosedRange<UInt64> { wal.add(number, of: TimelineID(1)) }
+        let window = { (snapshots: [SnapshotRecord]) in
+            WindowInventory(
+                snapshots: snapshots,
+                paths: [TimelineID(1): TimelinePath(TimelineID(1))],
+                wal: wal,
+                doubts: [.init(timeline: TimelineID(1), position: Self.at(9), what: "no full pages")]
+            ).window
+        }
+        let first = Self.snapshot("a", 4, 5)
+        let during = Self.snapshot("b", 7, 11)
+        let later = Self.snapshot("c", 14, 15)
+        let all = try #require(window([first, during, later]).timelines.first?.doubtful)
+        #expect(all == [.init(start: Self.at(9), end: Self.at(15), cause: "no full pages")])
+        #expect(window([first]).timelines.first?.doubtful.map(\.end) == [Self.at(28)])
+        #expect(window([later]).timelines.first?.doubtful == [])
+    }
+
     // MARK: - Against a simple model
 
     /// A random archive: what each segment file holds, and who forked off where.

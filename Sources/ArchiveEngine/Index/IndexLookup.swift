@@ -181,7 +181,8 @@ package struct IndexLookup {
         package var newestTime: PostgresTime?
         package var clockSteppedBack: Bool
         package var parameters: WALEvent.ParameterChange?
-        package var tablespace: SurveyEvent?
+        package var barrier: ReplayBarrier?
+        package var fullPageWritesOff: LSN?
     }
 
     /// The longest stretch of a path that need not be read for what is wanted.
@@ -263,18 +264,22 @@ package struct IndexLookup {
         for change in changes.compactMap(\.self) {
             passed.parameters = passed.parameters?.raised(to: change) ?? change
         }
-        let tablespaces = try database.rows(
-            """
-            SELECT event FROM events WHERE kind = 'tablespace-create' AND timeline = ? AND number BETWEEN ? AND ?
-            ORDER BY start
-            """,
-            range
-        ) { $0.text(0).flatMap { try? JSONDecoder().decode(SurveyEvent.self, from: Data($0.utf8)) } }
-        let outside = tablespaces.compactMap(\.self).first { event in
-            if case .tablespaceCreate(_, let path) = event.kind { return !path.isEmpty }
-            return false
+        let barriers = try events(ReplayBarrier.events, stretch).compactMap { ReplayBarrier($0) }
+        passed.barrier = passed.barrier ?? barriers.first
+        let off = try events(["full-page-writes-change"], stretch).first { $0.kind == .fullPageWritesChange(false) }
+        passed.fullPageWritesOff = passed.fullPageWritesOff ?? off?.start
+    }
+
+    private func events(_ kinds: Set<String>, _ stretch: Stretch) throws(SQLiteError) -> [SurveyEvent] {
+        var found: [SurveyEvent] = []
+        for kind in kinds.sorted() {
+            found += try index.database.rows(
+                "SELECT event FROM events WHERE kind = ? AND timeline = ? AND number BETWEEN ? AND ?",
+                [.text(kind)] + values(stretch)
+            ) { $0.text(0).flatMap { try? JSONDecoder().decode(SurveyEvent.self, from: Data($0.utf8)) } }
+            .compactMap(\.self)
         }
-        passed.tablespace = passed.tablespace ?? outside
+        return SurveyEvent.inOrder(found)
     }
 
     /// The latest time within a stretch: the running maximum at its end, if it rose in it.

@@ -91,19 +91,9 @@ extension PassedWAL {
             },
             newestTime: passed.newestTime,
             clockSteppedBack: passed.clockSteppedBack,
-            parameters: passed.parameters.map {
-                HotStandbyParameters(
-                    maxConnections: $0.maxConnections,
-                    maxWorkerProcesses: $0.maxWorkerProcesses,
-                    maxWALSenders: $0.maxWALSenders,
-                    maxPreparedTransactions: $0.maxPreparedTransactions,
-                    maxLocksPerTransaction: $0.maxLocksPerTransaction
-                )
-            },
-            tablespace: passed.tablespace.flatMap { event in
-                guard case .tablespaceCreate(_, let path) = event.kind else { return nil }
-                return Tablespace(path: path, start: event.start)
-            }
+            parameters: passed.parameters.map { HotStandbyParameters($0) },
+            barrier: passed.barrier,
+            fullPageWritesOff: passed.fullPageWritesOff
         )
     }
 }

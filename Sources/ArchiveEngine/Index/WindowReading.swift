@@ -19,7 +19,8 @@ package struct WindowReading {
             snapshots: snapshots,
             paths: try paths(snapshots),
             wal: try readable(),
-            barriers: try barriers()
+            barriers: try barriers(),
+            doubts: try doubts()
         )
         var window = inventory.window
         let status = (try? JSONFile.read(ReceiverStatus.self, from: container.paths.receiverStatus)) ?? nil
@@ -83,14 +84,17 @@ package struct WindowReading {
         return wal
     }
 
-    private func barriers() throws -> [WindowInventory.Barrier] {
-        try contents.events(kinds: ["tablespace-create"]).compactMap { event in
-            guard case .tablespaceCreate(_, let path) = event.kind, !path.isEmpty else { return nil }
-            return .init(
-                timeline: event.timeline,
-                position: event.start,
-                what: "a tablespace is created at '\(path)', which replay would touch on this host"
-            )
+    private func barriers() throws -> [WindowInventory.Place] {
+        try contents.events(kinds: ReplayBarrier.events).compactMap { event in
+            ReplayBarrier(event).map { .init(timeline: event.timeline, position: $0.start, what: $0.what) }
+        }
+    }
+
+    private func doubts() throws -> [WindowInventory.Place] {
+        try contents.events(kinds: ["full-page-writes-change"]).compactMap { event in
+            guard event.kind == .fullPageWritesChange(false) else { return nil }
+            let what = "full_page_writes was switched off on the upstream at \(event.start): pages may be damaged"
+            return .init(timeline: event.timeline, position: event.start, what: what)
         }
     }
 

@@ -44,9 +44,8 @@ extension TargetRefusal {
                 + "\(position): \(fault)"
         case .noTransaction(let sightings): transaction(sightings)
         case .noRestorePoint: "there is no \(asked) in what can be reached" + holeText
-        case .tablespace(let path, _, let snapshot):
-            "between snapshot '\(snapshot)' and the target a tablespace is created at '\(path)'; replaying that would "
-                + "touch this directory on this host"
+        case .barrier(let barrier, let snapshot):
+            "between snapshot '\(snapshot)' and the target, at \(barrier.start), \(barrier.what)"
         }
     }
 
@@ -69,7 +68,7 @@ extension TargetRefusal {
         case .noSnapshot: "'pgarchive snapshot create' takes one"
         case .notOnPath(.some, _): "leave --snapshot out, or choose another with 'pgarchive snapshot list'"
         case .notOnPath(nil, _): "leave --timeline out to follow the newest"
-        case .tablespace(_, let start, _): "the nearest target is --before \(start)"
+        case .barrier(let barrier, _): "the nearest target is --before \(barrier.start)"
         case .noTransaction(let sightings):
             sightings.parent.map { "--xid \($0) is the whole of it" }
                 ?? "look at the transactions nearby, or use --at or --lsn"

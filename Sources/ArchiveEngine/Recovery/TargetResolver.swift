@@ -200,14 +200,21 @@ package struct TargetResolver: Sendable {
     }
 
     private func warnings(_ rule: StopRule) -> [String] {
+        var warnings: [String] = []
         switch rule.target {
         case .time where rule.clockSteppedBack:
-            [
+            warnings.append(
                 "upstream's clock went backwards near the target: recovery ends before the first commit that is later"
-            ]
+            )
         case .transaction(let id, inclusive: true) where rule.isAborted:
-            ["transaction \(id) was rolled back: nothing of it is in the clone"]
-        default: []
+            warnings.append("transaction \(id) was rolled back: nothing of it is in the clone")
+        default: break
         }
+        if let off = rule.fullPageWritesOff, off < rule.stop {
+            warnings.append(
+                "full_page_writes was switched off on the upstream at \(off), before the target: pages may be damaged"
+            )
+        }
+        return warnings
     }
 }

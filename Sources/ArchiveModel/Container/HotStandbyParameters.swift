@@ -1,3 +1,5 @@
+package import WALFormat
+
 /// The five settings which a hot standby must have at least as high as its primary had
 /// (PostgreSQL: `CheckRequiredParameterValues`, xlogrecovery.c).
 package struct HotStandbyParameters: Codable, Hashable, Sendable {
@@ -19,6 +21,16 @@ package struct HotStandbyParameters: Codable, Hashable, Sendable {
         self.maxWALSenders = maxWALSenders
         self.maxPreparedTransactions = maxPreparedTransactions
         self.maxLocksPerTransaction = maxLocksPerTransaction
+    }
+
+    package init(_ change: WALEvent.ParameterChange) {
+        self.init(
+            maxConnections: change.maxConnections,
+            maxWorkerProcesses: change.maxWorkerProcesses,
+            maxWALSenders: change.maxWALSenders,
+            maxPreparedTransactions: change.maxPreparedTransactions,
+            maxLocksPerTransaction: change.maxLocksPerTransaction
+        )
     }
 
     /// Each value the larger of the two.

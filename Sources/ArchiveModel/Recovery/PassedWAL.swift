@@ -5,16 +5,6 @@ package import WALFormat
 /// It goes from a snapshot's redo to `end` without a gap, was read whole when it came, and the target does not end
 /// in it.
 package struct PassedWAL: Hashable, Sendable {
-    package struct Tablespace: Hashable, Sendable {
-        package var path: String
-        package var start: LSN
-
-        package init(path: String, start: LSN) {
-            self.path = path
-            self.start = start
-        }
-    }
-
     /// Where reading begins: a record's first byte, or the start of a segment.
     package var end: LSN
     /// The end of the last commit, abort or prepare before `end`, after which no database or tablespace was created
@@ -27,8 +17,10 @@ package struct PassedWAL: Hashable, Sendable {
     package var clockSteppedBack: Bool
     /// Of all changes of hot-standby parameters the highest values.
     package var parameters: HotStandbyParameters?
-    /// The first tablespace that is created at a path of its own.
-    package var tablespace: Tablespace?
+    /// The first record that is not replayed here.
+    package var barrier: ReplayBarrier?
+    /// Where full_page_writes was switched off first.
+    package var fullPageWritesOff: LSN?
 
     package init(
         end: LSN,
@@ -37,7 +29,8 @@ package struct PassedWAL: Hashable, Sendable {
         newestTime: PostgresTime?,
         clockSteppedBack: Bool,
         parameters: HotStandbyParameters?,
-        tablespace: Tablespace?
+        barrier: ReplayBarrier? = nil,
+        fullPageWritesOff: LSN? = nil
     ) {
         self.end = end
         self.lastEnding = lastEnding
@@ -45,7 +38,8 @@ package struct PassedWAL: Hashable, Sendable {
         self.newestTime = newestTime
         self.clockSteppedBack = clockSteppedBack
         self.parameters = parameters
-        self.tablespace = tablespace
+        self.barrier = barrier
+        self.fullPageWritesOff = fullPageWritesOff
     }
 }
 

@@ -38,8 +38,10 @@ package struct StopRule: Sendable {
     /// then not one moment only.
     package private(set) var clockSteppedBack = false
     package private(set) var parameters: HotStandbyParameters?
-    /// A record that would make a server leave its directory when replayed.
-    package private(set) var tablespace: (path: String, start: LSN)?
+    /// The first record that is not replayed here.
+    package private(set) var barrier: ReplayBarrier?
+    /// Where full_page_writes was switched off first.
+    package private(set) var fullPageWritesOff: LSN?
     /// The target's end was met: nothing that comes later can change it.
     package private(set) var isSettled = false
     /// The transaction asked for was aborted: nothing of it is there.
@@ -72,7 +74,8 @@ package struct StopRule: Sendable {
         newestTime = passed.newestTime
         clockSteppedBack = passed.clockSteppedBack
         parameters = passed.parameters
-        tablespace = passed.tablespace.map { ($0.path, $0.start) }
+        barrier = passed.barrier
+        fullPageWritesOff = passed.fullPageWritesOff
     }
 
     /// Takes the next record; returns false when nothing more is needed.
@@ -122,6 +125,7 @@ package struct StopRule: Sendable {
 
     private mutating func take(_ record: WALRecord, _ event: WALEvent?) {
         stop = record.end
+        barrier = barrier ?? ReplayBarrier(event, at: record.start)
         if case .transaction = target { noteTransaction(record, event) }
         switch event {
         case nil: break
@@ -130,18 +134,10 @@ package struct StopRule: Sendable {
             lastCommit = Ending(transaction, record)
         case .abort(let transaction)?: noteTime(transaction.time)
         case .parameterChange(let change)?:
-            let values = HotStandbyParameters(
-                maxConnections: change.maxConnections,
-                maxWorkerProcesses: change.maxWorkerProcesses,
-                maxWALSenders: change.maxWALSenders,
-                maxPreparedTransactions: change.maxPreparedTransactions,
-                maxLocksPerTransaction: change.maxLocksPerTransaction
-            )
+            let values = HotStandbyParameters(change)
             parameters = parameters.map { $0.raised(to: values) } ?? values
-        case .tablespaceCreate(_, let path)?:
-            if !path.isEmpty, tablespace == nil { tablespace = (path, record.start) }
-            hasFileWork = true
-        case .tablespaceDrop?, .databaseDrop?: hasFileWork = true
+        case .fullPageWritesChange(false)?: fullPageWritesOff = fullPageWritesOff ?? record.start
+        case .tablespaceCreate?, .tablespaceDrop?, .databaseDrop?: hasFileWork = true
         case .restorePoint(let name, let time)?:
             if case .restorePoint = target { sightings.restorePoint(name, time: time, end: record.end) }
         default: break
@@ -183,7 +179,7 @@ package struct StopRule: Sendable {
     private mutating func leaveOutFileWork() {
         guard hasFileWork else { return }
         stop = quietStop
-        if let found = tablespace, found.start >= quietStop { tablespace = nil }
+        if let found = barrier, found.start >= quietStop { barrier = nil }
     }
 }
 

@@ -32,8 +32,8 @@ package struct TargetRefusal: Error, Hashable, Sendable {
         /// In all that was read, from a snapshot's redo to the end, this transaction has no end.
         case noTransaction(TargetSightings)
         case noRestorePoint([TargetSightings.RestorePoint])
-        /// Replay on the way to it would leave the clone's directory.
-        case tablespace(path: String, start: LSN, snapshot: String)
+        /// A record on the way to it is not replayed.
+        case barrier(ReplayBarrier, snapshot: String)
     }
 
     package var target: Target

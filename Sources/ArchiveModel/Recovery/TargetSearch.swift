@@ -100,11 +100,11 @@ package struct TargetSearch: Sendable {
         case .transaction, .restorePoint: found = try findByName(passOver, reading)
         case .time, .lsn, .before, .latest, .snapshotItself: found = try findPlace(passOver, reading)
         }
-        if let tablespace = found.rule.tablespace {
+        if let barrier = found.rule.barrier {
             throw TargetRefusal(
                 target,
-                .tablespace(path: tablespace.path, start: tablespace.start, snapshot: found.snapshot.name),
-                before: Reachable(position: tablespace.start, time: nil, transactionID: nil)
+                .barrier(barrier, snapshot: found.snapshot.name),
+                before: Reachable(position: barrier.start, time: nil, transactionID: nil)
             )
         }
         return found

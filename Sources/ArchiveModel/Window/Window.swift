@@ -53,6 +53,8 @@ package struct Window: Codable, Hashable, Sendable {
         package var beginning: LSN
         package var intervals: [Interval]
         package var gaps: [Gap]
+        /// What can be recovered, and is not promised to be sound.
+        package var doubtful: [Gap]
         package var path: TimelinePath
 
         package init(_ path: TimelinePath) {
@@ -60,6 +62,7 @@ package struct Window: Codable, Hashable, Sendable {
             beginning = path.start(of: path.target)
             intervals = []
             gaps = []
+            doubtful = []
             self.path = path
         }
     }
@@ -97,8 +100,8 @@ package struct Window: Codable, Hashable, Sendable {
 
 /// What a window is computed from.
 package struct WindowInventory: Sendable {
-    /// A record that must not be replayed: targets beyond it are refused.
-    package struct Barrier: Hashable, Sendable {
+    /// A record that counts for all that lies beyond it.
+    package struct Place: Hashable, Sendable {
         package var timeline: TimelineID
         package var position: LSN
         package var what: String
@@ -114,18 +117,23 @@ package struct WindowInventory: Sendable {
     package var snapshots: [SnapshotRecord]
     package var paths: [TimelineID: TimelinePath]
     package var wal: ReadableWAL
-    package var barriers: [Barrier]
+    /// Those that are not replayed: targets beyond them are refused.
+    package var barriers: [Place]
+    /// Those beyond which recovery is not promised, but from a snapshot that was taken later.
+    package var doubts: [Place]
 
     package init(
         snapshots: [SnapshotRecord],
         paths: [TimelineID: TimelinePath],
         wal: ReadableWAL,
-        barriers: [Barrier] = []
+        barriers: [Place] = [],
+        doubts: [Place] = []
     ) {
         self.snapshots = snapshots
         self.paths = paths
         self.wal = wal
         self.barriers = barriers
+        self.doubts = doubts
     }
 
     /// The positions of each timeline that can be recovered to, without their times.
@@ -153,6 +161,7 @@ package struct WindowInventory: Sendable {
                 lastCause = reach.cause
             }
             if let gap = gap(behind: found, cause: lastCause) { found.gaps.append(gap) }
+            found.doubtful = doubtful(found)
             return found
         }
         return Window(timelines: timelines)
@@ -205,6 +214,19 @@ package struct WindowInventory: Sendable {
         let start = max(found.beginning, wal.runs[found.timeline]?.first?.start ?? last.start)
         guard last.end > start else { return nil }
         return .init(start: start, end: last.end, cause: "no snapshot leads there")
+    }
+
+    /// The part of each interval that is reached by replaying a doubtful record.
+    private func doubtful(_ found: Window.Timeline) -> [Window.Gap] {
+        let path = found.path
+        return doubts.filter { path.timeline(at: $0.position) == $0.timeline }.flatMap { doubt in
+            let later = usable(along: path).filter { $0.redo > doubt.position }.map(\.consistent).min()
+            return found.intervals.compactMap { interval -> Window.Gap? in
+                let start = max(doubt.position, interval.start)
+                let end = min(later ?? interval.end, interval.end)
+                return start < end ? .init(start: start, end: end, cause: doubt.what) : nil
+            }
+        }
     }
 
     private static func words(_ stop: ReadableWAL.Stop, at position: LSN) -> String {

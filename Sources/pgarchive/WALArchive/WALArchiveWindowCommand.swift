@@ -69,7 +69,13 @@ enum WindowText {
                     + "(\(HumanText.bytes(gap.end.bytes(since: gap.start)))): \(gap.cause)\n"
             }
         }
-        return table.text(palette) + gaps.joined() + lag(window.lag, palette)
+        let doubtful = window.timelines.flatMap { timeline in
+            timeline.doubtful.map { part in
+                palette.yellow("not promised") + " on timeline \(timeline.timeline), \(part.start) to \(part.end): "
+                    + "\(part.cause)\n"
+            }
+        }
+        return table.text(palette) + gaps.joined() + doubtful.joined() + lag(window.lag, palette)
     }
 
     private static func lag(_ lag: Window.Lag?, _ palette: Palette) -> String {

@@ -90,6 +90,54 @@ struct IndexLookupTests {
         try #expect(lookup.first(.transaction(1_000_000), in: all) == nil)
     }
 
+    @Test("what is passed over tells its first barrier, and where full pages were no longer written")
+    func barriers() throws {
+        func event(_ start: UInt64, _ kind: SurveyEvent.Kind) -> SurveyEvent {
+            let start = LSN(start)
+            return SurveyEvent(
+                start: start,
+                end: start.advanced(by: 50),
+                timeline: TimelineID(1),
+                time: nil,
+                transactionID: 0,
+                database: nil,
+                kind: kind
+            )
+        }
+        func change(_ level: WALLevel) -> SurveyEvent.Kind {
+            .parameterChange(
+                .init(
+                    maxConnections: 10,
+                    maxWorkerProcesses: 8,
+                    maxWALSenders: 0,
+                    maxPreparedTransactions: 0,
+                    maxLocksPerTransaction: 64,
+                    walLevel: level
+                )
+            )
+        }
+        let base = Self.size.start(of: 2).rawValue
+        let (_, lookup) = try Self.lookup([
+            Self.segment(1, times: 1...2),
+            Self.segment(
+                2,
+                times: 3...4,
+                events: [
+                    event(base + 100, change(.replica)), event(base + 200, .fullPageWritesChange(true)),
+                    event(base + 300, .fullPageWritesChange(false)), event(base + 400, change(.minimal)),
+                    event(base + 500, .tablespaceCreate(oid: 9, path: "/fast")),
+                ]
+            ),
+            Self.segment(3, times: 5...6), Self.segment(4, times: 7...8), Self.segment(5, times: 9...10),
+        ])
+        let path = TimelinePath(TimelineID(1))
+        let all = try #require(try lookup.passOver(.end, from: Self.size.start(of: 1), along: path))
+        #expect(all.barrier == ReplayBarrier(start: LSN(base + 400), kind: .minimalWAL))
+        #expect(all.fullPageWritesOff == LSN(base + 300))
+        let later = try #require(try lookup.passOver(.end, from: Self.size.start(of: 3), along: path))
+        #expect(later.barrier == nil && later.fullPageWritesOff == nil)
+    }
+
     @Test("what is covered ends at a hole and at damage, and goes on along timelines")
     func covered() throws {
         var segments = [1, 2, 3, 5, 6].map { Self.segment($0, times: 1...2) }

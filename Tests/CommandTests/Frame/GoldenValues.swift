@@ -181,6 +181,8 @@ enum GoldenValues {
             "from": "2026-11-20T08:30:00.250000Z", "to": "2026-11-20T12:00:00.750000Z",
             "lastCommit": {"time": "2026-11-20T12:00:00.750000Z", "transactionID": 70000, "end": "3/4FFFF00"}},
             {"start": "3/6001000", "end": "3/44FF0000", "snapshot": "before-migration"}],
+            "doubtful": [{"start": "3/6800000", "end": "3/6900000",
+            "cause": "full_page_writes was switched off on the upstream at 3/6800000: pages may be damaged"}],
             "gaps": [{"start": "3/5000000", "end": "3/6001000",
             "cause": "segment 000000010000000300000005 is missing"}]}],
             "lag": {"durable": "3/44FF0000", "upstream": "3/45000000", "bytes": 65536,
