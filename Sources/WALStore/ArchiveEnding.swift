@@ -1,6 +1,6 @@
 internal import WALFormat
 
-/// Which files are the end of an archive, by their names.
+/// Which files are the end of an archive, or of what comes before a hole in it, by their names.
 struct ArchiveEnding: Equatable {
     let timeline: TimelineID
     /// The last complete segment of the timeline.
@@ -13,9 +13,17 @@ struct ArchiveEnding: Equatable {
     let doubles: [SegmentName]
     /// Where the first partial segment begins, or would begin.
     let partialsStart: LSN
+    /// Where the first segment is missing between complete ones, or partial ones and a complete one.
+    let firstHole: LSN?
 
-    init?(_ names: [ArchiveFileName], suspects: [SegmentName] = [], segmentSize: SegmentSize) {
-        guard let timeline = names.compactMap({ $0.segment?.timeline }).max() else { return nil }
+    /// - Parameter hole: nothing counts from this segment on but partial segments.
+    init?(
+        _ names: [ArchiveFileName],
+        suspects: [SegmentName] = [],
+        hole: SegmentName? = nil,
+        segmentSize: SegmentSize
+    ) {
+        guard let timeline = hole?.timeline ?? names.compactMap({ $0.segment?.timeline }).max() else { return nil }
         var completes: Set<UInt64> = []
         var partials: Set<UInt64> = []
         for name in names {
@@ -28,11 +36,19 @@ struct ArchiveEnding: Equatable {
             default: completes.insert(number)
             }
         }
-        let last = completes.max()
-        guard var first = last.map({ $0 + 1 }) ?? partials.min() else { return nil }
-        // What was set aside at the beginning of an archive or timeline is to be received anew before what follows.
-        let lost = Set(suspects.filter { $0.timeline == timeline }.compactMap { $0.number(size: segmentSize) })
-        while last == nil, first > 0, lost.contains(first - 1) { first -= 1 }
+        let last: UInt64?
+        var first: UInt64
+        if let number = hole?.number(size: segmentSize) {
+            first = number
+            last = number > 0 && completes.contains(number - 1) ? number - 1 : nil
+        } else {
+            last = completes.max()
+            guard let next = last.map({ $0 + 1 }) ?? partials.min() else { return nil }
+            first = next
+            // What was set aside at the beginning of an archive or timeline is to be received anew before what follows.
+            let lost = Set(suspects.filter { $0.timeline == timeline }.compactMap { $0.number(size: segmentSize) })
+            while last == nil, first > 0, lost.contains(first - 1) { first -= 1 }
+        }
         var run: [SegmentName] = []
         var next = first
         while partials.contains(next) {
@@ -49,5 +65,8 @@ struct ArchiveEnding: Equatable {
             SegmentName(timeline: timeline, number: $0, size: segmentSize)
         }
         self.partialsStart = segmentSize.start(of: first)
+        var missing = min(completes.min() ?? 0, partials.min() ?? .max)
+        while completes.contains(missing) { missing += 1 }
+        firstHole = missing < last ?? 0 ? segmentSize.start(of: missing) : nil
     }
 }

@@ -16,6 +16,10 @@ package struct ArchiveTail: Sendable {
     package let request: LSN
     /// Goes on with the byte at `resume`.
     package let scanner: SegmentScanner
+    /// The end of the last complete segment: before it some may be missing.
+    package let completeEnd: LSN
+    /// Where the first segment is missing among those of the timeline; nil when none is.
+    package let firstHole: LSN?
     /// Segments that could not be synced and were set aside, by their new paths.
     package let setAside: [String]
     /// Segments that were complete by their names only, and are partial ones now.
@@ -29,14 +33,17 @@ package struct ArchiveTail: Sendable {
     ///
     /// Only the receiver, which holds the archive's lock, may do that: files that cannot be synced are set aside. The
     /// answer is nil for an archive without any segment; `syncs` is false only for an archive that is never synced.
+    /// With `hole` it is where the archive ends before that segment.
     ///
     /// - Throws: `SystemError`, `StoreError`.
     package static func find(
         directory: String,
         segmentSize: SegmentSize,
         systemIdentifier: UInt64? = nil,
-        syncs: Bool = true
+        syncs: Bool = true,
+        hole: SegmentName? = nil
     ) throws -> ArchiveTail? {
+        var hole = hole
         var setAside: [String] = []
         var torn: [SegmentName] = []
         let expectation = SegmentScanner.Expectation(systemIdentifier: systemIdentifier, timeline: nil)
@@ -51,6 +58,7 @@ package struct ArchiveTail: Sendable {
             let ending = ArchiveEnding(
                 files.compactMap { ArchiveFileName($0) },
                 suspects: files.compactMap { SuspectFile.segment(of: $0) },
+                hole: hole,
                 segmentSize: segmentSize
             )
             guard let ending else { return nil }
@@ -63,6 +71,7 @@ package struct ArchiveTail: Sendable {
             if let name = reading.torn {
                 try reopen(name, in: directory)
                 torn.append(name)
+                if hole != nil { hole = name }
                 continue
             }
             // Killed between the last write and the rename: whole, checked, synced, and only the name is missing.
@@ -71,7 +80,7 @@ package struct ArchiveTail: Sendable {
                 try segment.finish()
             }
             StraySegments(archive, expectation: expectation).finish(ending.strays)
-            for name in ending.doubles { try? FullSegment(name, in: archive)?.removeDouble() }
+            for name in ending.doubles { try? archive.removeDouble(name) }
             return ArchiveTail(ending, reading, segmentSize: segmentSize, setAside: setAside, torn: torn)
         }
     }
@@ -153,6 +162,8 @@ package struct ArchiveTail: Sendable {
         recordEnd = scanner.recordEnd
         isKnown = ending.complete != nil || scanner.recordEnd > ending.partialsStart
         resume = goOn.position
+        completeEnd = ending.partialsStart
+        firstHole = ending.firstHole
         self.request = request
         self.scanner = goOn
         self.setAside = setAside

@@ -64,32 +64,15 @@ package struct FullSegment: Sendable {
         }
     }
 
-    /// Removes the partial file where a complete one has the same content: killed in between, once.
-    ///
-    /// It may also hold less, with zeros behind: pg_receivewal leaves it where it goes on with compression.
-    func removeDouble() throws {
-        guard let existing = try WALDirectory(directory, segmentSize: size).open(name, completeOnly: true),
-            try hasOurContent(existing, allowingZeros: true)
-        else { return }
-        try DurableFile.syncFile(existing.path)
-        try DurableFile.remove(partialPath)
-    }
-
-    private func hasOurContent(_ existing: SegmentReader, allowingZeros: Bool = false) throws -> Bool {
+    private func hasOurContent(_ existing: SegmentReader) throws -> Bool {
         let ours = try Descriptor.open(partialPath, O_RDONLY | O_NOFOLLOW)
         var buffer = [UInt8](repeating: 0, count: 1 << 20)
         var offset: UInt64 = 0
-        var hasEnded = false
         while true {
             let count = try buffer.withUnsafeMutableBytes { try existing.read(into: $0) }
             if count == 0 { return offset == size.bytes }
-            let bytes = try ours.bytes(at: Int64(offset), count: count)
-            let isSame = !hasEnded && bytes.elementsEqual(buffer.prefix(count))
-            if !isSame {
-                guard allowingZeros, bytes.count == count else { return false }
-                let end = hasEnded ? 0 : zip(bytes, buffer).enumerated().first { $1.0 != $1.1 }?.offset ?? count
-                guard bytes[end...].allSatisfy({ $0 == 0 }) else { return false }
-                hasEnded = true
+            guard try ours.bytes(at: Int64(offset), count: count).elementsEqual(buffer.prefix(count)) else {
+                return false
             }
             offset += UInt64(count)
         }
@@ -108,5 +91,35 @@ extension FullSegment {
         }
         guard status.kind == .regular, status.bytes == Int64(archive.segmentSize.bytes) else { return nil }
         self.init(name: name, directory: archive.path, size: archive.segmentSize, inode: status.inode)
+    }
+}
+
+extension WALDirectory {
+    /// Removes the partial file of a segment that is here completely, where it holds nothing but a beginning of that.
+    ///
+    /// Killed between the two names, or what another delivery overtook. Zeros behind are nothing either: pg_receivewal
+    /// leaves them where it goes on with compression.
+    func removeDouble(_ name: SegmentName) throws {
+        let path = FilePath.join(self.path, "\(name).partial")
+        guard let existing = try open(name, completeOnly: true), try holdsBeginning(path, of: existing) else { return }
+        try DurableFile.syncFile(existing.path)
+        try DurableFile.remove(path)
+    }
+
+    private func holdsBeginning(_ path: String, of existing: SegmentReader) throws -> Bool {
+        let ours = try Descriptor.open(path, O_RDONLY | O_NOFOLLOW)
+        var buffer = [UInt8](repeating: 0, count: 1 << 20)
+        var offset: UInt64 = 0
+        var hasEnded = false
+        while true {
+            let count = try buffer.withUnsafeMutableBytes { try existing.read(into: $0) }
+            if count == 0 { return try offset == segmentSize.bytes && ours.size() <= Int64(offset) }
+            let bytes = try ours.bytes(at: Int64(offset), count: count)
+            offset += UInt64(count)
+            if !hasEnded, bytes.elementsEqual(buffer.prefix(bytes.count)) { continue }
+            let same = hasEnded ? 0 : zip(bytes, buffer).enumerated().first { $1.0 != $1.1 }?.offset ?? bytes.count
+            guard bytes.dropFirst(same).allSatisfy({ $0 == 0 }) else { return false }
+            hasEnded = true
+        }
     }
 }

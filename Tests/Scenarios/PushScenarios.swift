@@ -68,6 +68,62 @@ struct PushScenarios {
         }
     }
 
+    /// archive_mode was off for a while, and the receiver away: only the newest segments were pushed.
+    @Test func theReceiverSkipsNoHoleBeforeWhatWasPushed() throws {
+        try TestArchive.with(TestArchive.Options()) { archive in
+            let oracle = try Oracle(archive.upstream)
+            try archive.replayEverything()
+            _ = try archive.takeSnapshot()
+            try oracle.writeRow("received, in a segment that is not complete")
+            try archive.pgarchive("wal_archive", "stop")
+            try set("both", archive)
+            var names: [String] = []
+            for number in 1...6 {
+                try oracle.writeRow("segment \(number)")
+                // By hand below: archiving was off.
+                if number == 1 { try archive.upstream.sql("alter system set archive_command = '/bin/true'") }
+                try archive.upstream.sql("select pg_reload_conf()")
+                names.append(try archive.upstream.switchSegment())
+            }
+            let last = try oracle.writeRow("after them")
+            let data = try archive.upstream.sql("show data_directory")
+            let identifier = try archive.upstream.sql("select system_identifier from pg_control_system()")
+            let keep = try archive.directory.subdirectory("keep")
+            for name in names {
+                try TestCommand("/bin/cp", ["\(data)/pg_wal/\(name)", "\(keep)/\(name)"]).succeed()
+            }
+            for name in [names[3], names[5]] {
+                try TestCommand(
+                    try BuiltPrograms.pgarchiveWAL(),
+                    [
+                        "push", "--archive", archive.walArchive, "--system-identifier", identifier,
+                        "\(data)/pg_wal/\(name)",
+                    ]
+                ).succeed()
+            }
+            // What only the slot holds is needed: all else is gone after this.
+            try archive.upstream.sql("checkpoint")
+            let received = { try archive.upstream.sql("select restart_lsn from pg_replication_slots") }
+            let before = try received()
+            try archive.pgarchive("wal_archive", "start")
+            try eventually(within: 60, "all is received") { Set(names).isSubset(of: archive.archivedSegments()) }
+            for name in names {
+                #expect(
+                    FileManager.default.contents(atPath: "\(archive.walArchive)/\(name)")
+                        == FileManager.default.contents(atPath: "\(keep)/\(name)"),
+                    "\(name)"
+                )
+            }
+            try #expect(archive.pgarchive.run("wal_archive", "log").output.contains("\(names[0]) is missing"))
+            try eventually(within: 60, "all is acknowledged") { try received() > before }
+            try archive.pgarchive("wal_archive", "verify", "--deep")
+            try archive.pgarchive("container", "status")
+            try archive.pgarchive("clone", "create", "now", "--latest", "--start")
+            try #expect(archive.query("now", "select max(id) from oracle") == "\(last.id)")
+            try discard(archive)
+        }
+    }
+
     @Test func bothDeliveriesAreOneCopyOrAnAlarm() throws {
         try TestArchive.with(TestArchive.Options()) { archive in
             let oracle = try Oracle(archive.upstream)

@@ -66,6 +66,7 @@ private final class ReceiverLoop {
     private var retry: RetryPolicy
     /// To be set aside before anything else is done.
     private var doubtful: DoubtfulSegment?
+    private var missing = MissingWAL()
     /// There can be no further connection in this process.
     private var isAbandoned = false
     private var compressor: SegmentCompressor?
@@ -84,6 +85,11 @@ private final class ReceiverLoop {
         status.enter(.connecting)
         while true {
             let outcome = interruption.isRaised ? .stopped : attempt()
+            if case .holeLost(let segment, let end, let reason) = outcome {
+                missing.add(segment, end: end)
+                log.write("error: segment \(segment) is missing here, and upstream: \(reason); going on behind it")
+                continue
+            }
             if isAbandoned, !interruption.isRaised { return end(outcome) }
             let jitter = Double.random(in: 0...1)
             guard options.loops || outcome == .stopped, let delay = retry.delaySeconds(after: outcome, jitter: jitter)
@@ -137,6 +143,7 @@ private final class ReceiverLoop {
                 options: known,
                 link: link,
                 tail: tail,
+                missing: missing,
                 segmentSize: segmentSize,
                 histories: facts.histories,
                 interruption: interruption,
@@ -224,6 +231,7 @@ private final class ReceiverLoop {
         case .lost, .serverShutDown: "without --no-loop it is tried again; check the connection and the slot's name"
         case .slotInUse: "end the other receiver, or use a slot of its own for each"
         case .authentication: "check the role, its password, and the replication lines of the upstream's pg_hba.conf"
+        case .holeLost: nil
         case .gap: "WAL is lost between here and there: begin anew, with a new container or a new base backup"
         case .diverged: "nothing here was changed: see which of the two histories is the right one"
         case .damaged: "what came was damaged on its way, or upstream's WAL is: check it there with pg_waldump"
@@ -242,7 +250,7 @@ private final class ReceiverLoop {
         switch outcome {
         case .stopped: return 0
         case .authentication: return ErrorCode.authentication.rawValue
-        case .permanent, .gap, .diverged: return ErrorCode.refused.rawValue
+        case .permanent, .gap, .holeLost, .diverged: return ErrorCode.refused.rawValue
         case .lost, .serverShutDown, .slotInUse: return ErrorCode.upstreamUnreachable.rawValue
         case .damaged: return ErrorCode.verificationFailed.rawValue
         case .storage, .diskFull: return ErrorCode.failed.rawValue

@@ -24,7 +24,8 @@ final class ReceiverSession {
 
     private let options: ReceiverOptions
     private let link: ReplicationLink
-    private let tail: ArchiveTail?
+    private var tail: ArchiveTail?
+    private var missing: MissingWAL
     private let interruption: ReceiverStop
     private let status: ReceiverStatusFile
     private let log: ReceiverLog
@@ -63,6 +64,7 @@ final class ReceiverSession {
         options: ReceiverOptions,
         link: ReplicationLink,
         tail: ArchiveTail?,
+        missing: MissingWAL,
         segmentSize: SegmentSize?,
         histories: [TimelineID: TimelineHistory],
         interruption: ReceiverStop,
@@ -74,6 +76,7 @@ final class ReceiverSession {
         self.options = options
         self.link = link
         self.tail = tail
+        self.missing = missing
         self.interruption = interruption
         self.status = status
         self.log = log
@@ -83,14 +86,8 @@ final class ReceiverSession {
         settings.segmentSize = segmentSize
         machine = ReplicationMachine(
             settings: settings,
-            position: tail.map {
-                ArchivePosition(
-                    timeline: $0.timeline,
-                    request: $0.request,
-                    recordEnd: $0.recordEnd,
-                    isKnown: $0.isKnown
-                )
-            },
+            position: tail.map { ArchivePosition($0) },
+            lost: missing.end,
             histories: histories
         )
     }
@@ -199,6 +196,7 @@ final class ReceiverSession {
         switch action {
         case .send(let command): link.send(command)
         case .storeHistory(let timeline, let text): return storeHistory(timeline, text)
+        case .lookForHole(let segments): return lookForHole(segments)
         case .openStream(let start): return open(start)
         case .store: return storeMessage()
         case .sync: store?.writer.sync()
@@ -222,6 +220,22 @@ final class ReceiverSession {
         } catch let error as StoreError {
             log.write("error: \(error)")
             return .historyRefused(timeline)
+        } catch {
+            return failed(error)
+        }
+    }
+
+    private func lookForHole(_ segments: RetainedSegments) -> ReplicationEvent {
+        do {
+            guard let (hole, before) = try options.firstHole(segments) else { return .holeLookedFor(nil) }
+            log.writeOnce(
+                "segment \(hole) is missing here, before others: receiving goes on from \(before.resume); what is here "
+                    + "of what follows is compared, and kept"
+            )
+            tail = before
+            status.status.received = before.resume
+            status.status.durable = before.isKnown ? before.recordEnd : .invalid
+            return .holeLookedFor(ArchivePosition(before))
         } catch {
             return failed(error)
         }
@@ -454,7 +468,7 @@ final class ReceiverSession {
             if machine.isStreaming, !isStalled {
                 let lag = machine.serverEnd.bytes(since: store.received)
                 new.state = lag > store.segmentSize.bytes ? .catchingUp : .streaming
-                new.reason = diskSilence()
+                new.reason = diskSilence() ?? missing.reason(in: options.directory, store.segmentSize)
             }
         }
         if let clock = machine.heardAt { new.heardAt = clock }

@@ -214,9 +214,10 @@ package final class FakeSession {
             try complete("SHOW")
         case "READ_REPLICATION_SLOT":
             let restart = answers.slotRestart
+            let place: [String?] = answers.slotKeepsNothing ? ["physical", nil, nil] : [nil, nil, nil]
             try row(
                 ["slot_type", "restart_lsn", "restart_tli"],
-                restart.map { ["physical", "\($0)", "\(answers.timeline)"] } ?? [nil, nil, nil]
+                restart.map { ["physical", "\($0)", "\(answers.timeline)"] } ?? place
             )
             try complete("READ_REPLICATION_SLOT")
         case "CREATE_REPLICATION_SLOT":

@@ -18,6 +18,8 @@ package final class FakeUpstream: Sendable {
         package var isStandby = false
         /// Restart position; nil: the slot is missing.
         package var slotRestart: LSN?
+        /// The slot is there, and keeps nothing: it is invalidated.
+        package var slotKeepsNothing = false
         package var histories: [TimelineID: String] = [:]
         /// SQLSTATE with which logins are refused.
         package var refusal: String?

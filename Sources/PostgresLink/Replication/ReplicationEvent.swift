@@ -21,6 +21,8 @@ package enum ReplicationEvent: Equatable, Sendable {
     case historyStored(TimelineID)
     /// Another history of the same timeline is here.
     case historyRefused(TimelineID)
+    /// No segment is missing, or where the archive ends before the first that is.
+    case holeLookedFor(ArchivePosition?)
     /// The last data message is checked, up to `recordEnd` it holds whole records; files hold all up to `written`.
     case stored(written: LSN, recordEnd: LSN)
     /// The last data message failed its checks.
@@ -39,6 +41,8 @@ package enum ReplicationAction: Equatable, Sendable {
     case send(ReplicationCommand)
     /// To be answered by `historyStored` or `historyRefused`.
     case storeHistory(TimelineID, text: String)
+    /// Is one of these segments missing? To be answered by `holeLookedFor`.
+    case lookForHole(RetainedSegments)
     /// Comes before START_REPLICATION.
     case openStream(StreamStart)
     /// Check and write the data message just given; to be answered by `stored`, `damaged` or `diverged`.

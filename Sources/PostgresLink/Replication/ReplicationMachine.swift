@@ -31,6 +31,7 @@ package struct ReplicationMachine: Sendable {
         case creatingSlot
         case fetchingHistory(TimelineID)
         case storingHistory(TimelineID)
+        case lookingForHole
         case starting
         case streaming
         /// COPY has ended; the next timeline or the end of the command follows.
@@ -41,7 +42,12 @@ package struct ReplicationMachine: Sendable {
     }
 
     package let settings: ReplicationSettings
-    let position: ArchivePosition?
+    /// Where the archive ends; where it has a hole that the server can fill, the end of what is before it.
+    private(set) var position: ArchivePosition?
+    /// Up to where the server has removed what is missing here.
+    let lost: LSN
+    /// What was looked through for a hole, once.
+    private var retained: RetainedSegments?
     var histories: [TimelineID: TimelineHistory]
 
     var state = State.connecting
@@ -90,10 +96,12 @@ package struct ReplicationMachine: Sendable {
     package init(
         settings: ReplicationSettings,
         position: ArchivePosition?,
+        lost: LSN = .invalid,
         histories: [TimelineID: TimelineHistory] = [:]
     ) {
         self.settings = settings
         self.position = position
+        self.lost = lost
         self.histories = histories
     }
 
@@ -138,6 +146,7 @@ package struct ReplicationMachine: Sendable {
         case (.storingHistory(let timeline), .historyStored(let stored)) where timeline == stored:
             return fetchNextHistory()
         case (.storingHistory, .historyRefused(let timeline)): return finish(.diverged(.otherHistory(timeline)))
+        case (.lookingForHole, .holeLookedFor(let before)): return startBefore(before)
         case (.starting, .copyStarted): return streamStarted(at: now)
         case (.streaming, .copyEnded):
             state = .copyEnded
@@ -282,6 +291,27 @@ extension ReplicationMachine {
         return start()
     }
 
+    /// What the slot keeps for us; nil when nothing says that, as a slot that was just made does not.
+    private var restart: LSN? {
+        guard case .physical(let restart, _) = slot, !slotWasRecreated else { return nil }
+        return restart
+    }
+
+    /// Goes on at the hole, if there is one: `before` is the end of what comes before it.
+    private mutating func startBefore(_ before: ArchivePosition?) -> [ReplicationAction] {
+        if let before {
+            // To report less than the slot has would move it back to what may be gone.
+            let isKnown = before.isKnown && before.recordEnd >= restart ?? .invalid
+            position = ArchivePosition(
+                timeline: before.timeline,
+                request: before.request,
+                recordEnd: before.recordEnd,
+                isKnown: isKnown
+            )
+        }
+        return start()
+    }
+
     private mutating func start() -> [ReplicationAction] {
         if let upcoming { return open(upcoming) }
         guard let identity, let segmentSize else { return finish(.lost("the upstream was not identified")) }
@@ -304,6 +334,20 @@ extension ReplicationMachine {
         case .failure(let divergence):
             return finish(.diverged(divergence))
         case .success(let start):
+            if let position, retained == nil,
+                let retained = RetainedSegments(
+                    before: start,
+                    position: position,
+                    restart: restart,
+                    lost: lost,
+                    history: history,
+                    segmentSize: segmentSize
+                )
+            {
+                self.retained = retained
+                state = .lookingForHole
+                return [.lookForHole(retained)]
+            }
             if case .fork = start.kind, let ours = position?.recordEnd {
                 return [.note(.forked(start, ours: ours))] + open(start)
             }
@@ -339,6 +383,12 @@ extension ReplicationMachine {
             // Invalidated (18 refuses such a slot at once). A new one helps if the WAL is still there.
             upcoming = stream
             return [.note(.slotInvalid(name, message: message))] + send(.dropSlot(name), .droppingSlot)
+        }
+        if sqlState == "58P01", case .startReplication = lastCommand, let stream, let segmentSize, let retained,
+            expected < retained.end
+        {
+            let name = SegmentName(timeline: stream.timeline, containing: expected, size: segmentSize)
+            return finish(.holeLost(name, end: segmentSize.segmentEnd(of: expected), message))
         }
         return finish(
             ServerErrorClass.outcome(

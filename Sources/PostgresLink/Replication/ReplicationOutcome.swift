@@ -14,6 +14,8 @@ package enum ReplicationOutcome: Equatable, Sendable {
     case authentication(String)
     /// The WAL which comes next is gone upstream.
     case gap(String)
+    /// This segment is missing here and gone upstream, up to its end; with what is here beyond it can be gone on.
+    case holeLost(SegmentName, end: LSN, String)
     case diverged(Divergence)
     /// What came does not pass its checks.
     case damaged(String)
@@ -31,6 +33,7 @@ package enum ReplicationOutcome: Equatable, Sendable {
         case .lost(let text), .slotInUse(let text), .authentication(let text), .gap(let text), .damaged(let text),
             .storage(let text), .diskFull(let text), .permanent(let text):
             text
+        case .holeLost(_, _, let text): text
         case .diverged(let divergence): divergence.description
         }
     }

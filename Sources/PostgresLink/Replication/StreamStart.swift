@@ -9,15 +9,28 @@ package struct ArchivePosition: Equatable, Sendable {
     package let recordEnd: LSN
     /// Whether `recordEnd` may be told to the server; not before anything was received.
     package let isKnown: Bool
+    /// The end of the last complete segment: before it some may be missing.
+    package let completeEnd: LSN
+    /// Where the first segment is missing among the complete ones of the timeline; nil when none is.
+    package let firstHole: LSN?
 
     /// How far the archive reaches, whole records or not.
     package var reach: LSN { max(request, recordEnd) }
 
-    package init(timeline: TimelineID, request: LSN, recordEnd: LSN, isKnown: Bool = true) {
+    package init(
+        timeline: TimelineID,
+        request: LSN,
+        recordEnd: LSN,
+        isKnown: Bool = true,
+        completeEnd: LSN = .invalid,
+        firstHole: LSN? = nil
+    ) {
         self.timeline = timeline
         self.request = request
         self.recordEnd = recordEnd
         self.isKnown = isKnown
+        self.completeEnd = completeEnd
+        self.firstHole = firstHole
     }
 }
 
