@@ -22,6 +22,7 @@ enum PushArguments {
         return PushRequest(
             archive: directory,
             systemIdentifier: identifier,
+            requiresMark: archive != nil,
             segmentSize: try parsed.value("--segment-size", "a power of two from 1 MB to 1 GB, in bytes") {
                 UInt64($0).flatMap { SegmentSize(bytes: $0) }
             },

@@ -168,24 +168,74 @@ struct CopyScenarios {
             let forms = """
                 cd '\(old)' && cp '\(copies)/\(names[0])' . && gzip -c '\(copies)/\(names[1])' > \(names[1]).gz
                 cp '\(copies)/\(names[2])' '\(names[3]).partial' && cp '\(copies)/\(names[2])' \(names[3])
-                echo notes > README && printf '1\\t0/5000000\\tno\\n' > 00000002.history
+                echo notes > README
                 """
             try TestCommand("/bin/sh", ["-c", forms]).succeed()
-            let plan = try archive.pgarchive.json("wal_archive", "import", old, "--dry-run")
-            #expect(plan.find("adopted")?.array.compactMap(\.string) == ["00000002.history"], "\(plan)")
+            // Of a copy that was promoted once: nothing says so but its number.
+            let promoted = "00000002" + names[0].dropFirst(8)
+            for (name, text) in [("00000002.history", "1\t0/5000000\tno\n"), (promoted, "WAL"), ("\(promoted).gz", "")]
+            {
+                try SpoiltFile.write(text, to: "\(old)/\(name)")
+            }
+            // What cannot be read is refused alone, and the rest adopted.
+            let unreadable = "\(names[2].dropLast())F.gz"
+            try TestCommand("/bin/mkdir", ["\(old)/\(unreadable)"]).succeed()
+            let plan = try archive.pgarchive.run("wal_archive", "import", old, "--dry-run", "--output", "json")
+            #expect(plan.status == 10, "\(plan)")
+            #expect(JSONValue(plan.output)?.find("adopted")?.array.compactMap(\.string) == [unreadable], "\(plan)")
 
             for name in names[0...1] { try TestCommand("/bin/rm", ["\(archive.walArchive)/\(name)"]).succeed() }
             let outcome = try archive.pgarchive.run("wal_archive", "import", old)
             #expect(outcome.status == 10, "\(outcome)")
             #expect(outcome.error.contains("README") && outcome.error.contains("\(names[3]).partial"), "\(outcome)")
-            #expect(outcome.error.contains("\(names[3]): "), "\(outcome)")
+            for refused in [names[3], "00000002.history", promoted, "\(promoted).gz", unreadable] {
+                #expect(outcome.error.contains("\(refused): "), "\(refused): \(outcome)")
+            }
             #expect(Set(names).isSubset(of: archive.archivedSegments()))
-            #expect(FileManager.default.fileExists(atPath: "\(archive.walArchive)/00000002.history"))
+            let files = try FileManager.default.contentsOfDirectory(atPath: archive.walArchive)
+            #expect(!files.contains { $0.hasPrefix("00000002") }, "\(files)")
             // What was compressed is so again, and the same.
-            #expect(FileManager.default.fileExists(atPath: "\(archive.walArchive)/\(names[1]).zst"))
+            #expect(files.contains("\(names[1]).zst"))
             for sentence in try InvariantsChecker(archive).archivedBytesDiffer() { Issue.record("\(sentence)") }
-            let again = try archive.pgarchive.json("wal_archive", "import", old, "--dry-run")
-            #expect(again.find("adopted")?.array.isEmpty == true, "\(again)")
+            try TestCommand("/bin/rmdir", ["\(old)/\(unreadable)"]).succeed()
+            try #expect(
+                JSONValue(archive.pgarchive.run("wal_archive", "import", old, "--dry-run", "--output", "json").output)?
+                    .find("adopted")?.array.isEmpty == true
+            )
+            // Nothing was led astray.
+            try archive.replayEverything()
+            try archive.finish()
+        }
+    }
+
+    @Test(arguments: ["lz4", "zstd"])
+    func aCompressedArchiveIsAdopted(_ program: String) throws {
+        let suffix = program == "lz4" ? "lz4" : "zst"
+        try TestArchive.with(TestArchive.Options()) { archive in
+            try archive.replayEverything()
+            _ = try archive.takeSnapshot()
+            let old = try archive.directory.subdirectory("old")
+            let names = try (1...3).map { _ in try archive.switchAndReceive() }
+            let copies = archive.upstream.copies
+            for name in names {
+                let pack = "command -v \(program) && \(program) -c '\(copies)/\(name)' > '\(old)/\(name).\(suffix)'"
+                guard try TestCommand("/bin/sh", ["-c", pack]).run().status == 0 else {
+                    try Test.cancel("needs \(program)")
+                }
+                try TestCommand("/bin/rm", ["\(archive.walArchive)/\(name)"]).succeed()
+            }
+            // One that is cut is refused, and mended later.
+            let whole = try Data(contentsOf: URL(fileURLWithPath: "\(old)/\(names[1]).\(suffix)"))
+            try SpoiltFile.write(whole.dropLast(20), to: "\(old)/\(names[1]).\(suffix)")
+            let outcome = try archive.pgarchive.run("wal_archive", "import", old)
+            #expect(outcome.status == 10, "\(outcome)")
+            #expect(outcome.error.contains("\(names[1]).\(suffix): "), "\(outcome)")
+            try SpoiltFile.write(whole, to: "\(old)/\(names[1]).\(suffix)")
+            try archive.pgarchive("wal_archive", "import", old)
+            #expect(Set(names).isSubset(of: archive.archivedSegments()))
+            for sentence in try InvariantsChecker(archive).archivedBytesDiffer() { Issue.record("\(sentence)") }
+            try archive.pgarchive("wal_archive", "verify", "--deep")
+            try archive.finish()
         }
     }
 }

@@ -23,6 +23,7 @@ struct PushFixture {
                 let data = "\(place)/data"
                 let archive = "\(place)/archive"
                 try TestCommand("/bin/mkdir", ["-p", "\(data)/pg_wal", archive]).succeed()
+                try ArchiveMark.write(archive, systemIdentifier: original.systemIdentifier)
                 try TestCommand("/bin/cp", ["-a", "\(original.copies)/.", "\(data)/pg_wal"]).succeed()
                 return try body(
                     PushFixture(original: original, directory: directory, data: data, archive: archive)
@@ -41,8 +42,12 @@ struct PushFixture {
         try SpoiltFile.write(bytes, to: source(name))
     }
 
-    /// The names in the archive, sorted.
-    var files: [String] { get throws { try FileManager.default.contentsOfDirectory(atPath: archive).sorted() } }
+    /// The names in the archive, sorted, without its mark.
+    var files: [String] {
+        get throws {
+            try FileManager.default.contentsOfDirectory(atPath: archive).sorted().filter { $0 != ArchiveMark.name }
+        }
+    }
 
     func arguments(_ name: some CustomStringConvertible, _ options: [String]? = nil) -> [String] {
         ["push"] + (options ?? ["--to", archive]) + ["pg_wal/\(name)"]

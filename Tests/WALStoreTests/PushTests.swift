@@ -1,5 +1,6 @@
 import ArchiveTesting
 import Foundation
+import Glibc
 import Platform
 import Testing
 import WALFormat
@@ -234,10 +235,6 @@ struct PushTests {
             try SpoiltFile.write(partial(upTo: long, filler: 0), to: fixture.stored(name))
             #expect(try fixture.push(name).status == 0)
             #expect(fixture.content(fixture.stored(name)) == (try partial(upTo: long, filler: 0)))
-            // What is being received will come.
-            try fixture.put(partial(upTo: long, filler: 0x55), as: name)
-            try SpoiltFile.write(partial(upTo: short, filler: 0), to: fixture.stored(name))
-            #expect(try fixture.push(name).status == 1)
         }
     }
 
@@ -269,6 +266,96 @@ struct PushTests {
             ] {
                 try SpoiltFile.write(text, to: fixture.source(name))
                 #expect(try fixture.push(name).status == 9, "\(name): \(text)")
+            }
+        }
+    }
+
+    /// PostgreSQL copies the parent's history whole, so that one can be the beginning of another.
+    @Test func aWholeHistoryIsNotTornBecauseAnotherBeginsLikeIt() throws {
+        try PushFixture.with { fixture in
+            let name = "00000003.history"
+            // The server that stored the first one never saw timeline 2.
+            let first = "1\t0/3000000\tno recovery target specified\n"
+            try SpoiltFile.write(first, to: fixture.source(name))
+            #expect(try fixture.push(name, fixture.asContainer).status == 0)
+            let second = "\(first)\n2\t0/3000000\tno recovery target specified\n"
+            try SpoiltFile.write(second, to: fixture.source(name))
+            // Killed while it keeps the other one: no half of that is left.
+            let killed = try fixture.push(
+                name,
+                fixture.asContainer,
+                environment: ["PGARCHIVE_FAULT": "durable.noReplace=exit"]
+            )
+            #expect(killed.status == 86, "\(killed)")
+            #expect(fixture.content(fixture.stored("\(name).conflict-1")) == nil)
+            #expect(try fixture.push(name, fixture.asContainer).status == 7)
+            #expect(fixture.content(fixture.stored(name)) == Data(first.utf8))
+            #expect(fixture.content(fixture.stored("\(name).conflict-1")) == Data(second.utf8))
+        }
+    }
+
+    /// A mount point on which nothing is mounted looks like an empty archive.
+    @Test func aContainersArchiveIsKnownByItsMark() throws {
+        try PushFixture.with { fixture in
+            let mark = fixture.stored(ArchiveMark.name)
+            try FileManager.default.removeItem(atPath: mark)
+            for text in [nil, "", "nonsense\n"] {
+                if let text { try SpoiltFile.write(text, to: mark) }
+                let result = try fixture.push(fixture.name, fixture.asContainer)
+                #expect(result.status == 6, "\(result)")
+                #expect(result.error.contains(ArchiveMark.name))
+            }
+            try SpoiltFile.write("1\n", to: mark)
+            #expect(try fixture.push(fixture.name, fixture.asContainer).status == 4)
+            #expect(try fixture.files == [])
+            // A plain directory needs none.
+            #expect(try fixture.push(fixture.name).status == 0)
+        }
+    }
+
+    /// Left by a receiver that came before push.
+    @Test func aShorterPartialSegmentGivesWayWhenNobodyReceivesIt() throws {
+        try PushFixture.with { fixture in
+            let name = "\(fixture.name).partial"
+            let whole = try fixture.original.bytes(of: fixture.name)
+            let record = try #require(
+                fixture.original.records.first { fixture.original.name(of: $0.start) == fixture.name }
+            )
+            let short = whole.prefix(Int(record.end.rawValue % (1 << 20)) + 1000)
+            try SpoiltFile.write(short, to: fixture.stored(name))
+            try fixture.put(whole, as: name)
+            do {
+                let directory = try Descriptor.open(fixture.archive, O_RDONLY | O_DIRECTORY)
+                #expect(flock(directory.raw, LOCK_EX | LOCK_NB) == 0)
+                #expect(try fixture.push(name).status == 1)
+                try directory.close()
+            }
+            let result = try fixture.push(name)
+            #expect(result.status == 0, "\(result)")
+            #expect(try fixture.files == [name, "\(name).torn-1"])
+            #expect(fixture.content(fixture.stored(name)) == whole)
+            #expect(fixture.content(fixture.stored("\(name).torn-1")) == short)
+        }
+    }
+
+    /// Only the end of a record that switches segments may stand alone at the beginning of one.
+    @Test func damageBehindTheEndOfAnOpenRecordIsSeen() throws {
+        try PushFixture.with { fixture in
+            for (info, resourceManager, status) in [(0x40, 0, 0), (0x40, 1, 9), (0x50, 0, 9)] as [(UInt8, UInt8, Int32)]
+            {
+                for rest in [8, 16] {
+                    var bytes = Data(try fixture.original.bytes(of: fixture.name).prefix(40))
+                    // XLP_FIRST_IS_CONTRECORD and xlp_rem_len.
+                    bytes[2] |= 1
+                    bytes.replaceSubrange(16..<20, with: [UInt8(rest), 0, 0, 0])
+                    bytes.append(Data(repeating: 0x33, count: rest - 8))
+                    bytes.append(contentsOf: [info, resourceManager, 0, 0, 1, 2, 3, 4])
+                    bytes.append(Data(count: (1 << 20) - bytes.count))
+                    try fixture.put(bytes, as: fixture.name)
+                    let result = try fixture.push(fixture.name)
+                    #expect(result.status == status, "\(info) \(resourceManager) \(rest): \(result)")
+                    try? FileManager.default.removeItem(atPath: fixture.stored(fixture.name))
+                }
             }
         }
     }

@@ -2,6 +2,7 @@ package import ArchiveModel
 import Platform
 package import PostgresLink
 import WALFormat
+import WALStore
 
 /// Makes a container: from a look at the upstream to a standby that is consistent and replays.
 ///
@@ -212,6 +213,7 @@ package struct ContainerInit: Sendable {
             createdAt: PostgresTime(unixMicroseconds: SystemClock.now())
         )
         try JSONFile.replace(paths.identity, with: identity)
+        try ArchiveMark.write(paths.walArchive, systemIdentifier: facts.systemIdentifier)
         try FaultPoint.pass("init.laid")
         return try Container.open(options.root)
     }

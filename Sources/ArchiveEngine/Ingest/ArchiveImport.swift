@@ -41,6 +41,7 @@ package struct ArchiveImport: Sendable {
         let files = try plan()
         var outcome = Outcome()
         outcome.ignored = files.ignored
+        outcome.refused = files.refused
         guard !dryRun else {
             outcome.adopted = try files.wanted.filter { try !isHere($0.known) }.map(\.file)
             outcome.present = files.wanted.count - outcome.adopted.count
@@ -49,6 +50,7 @@ package struct ArchiveImport: Sendable {
         let work = container.paths.file(.importWork, of: getpid())
         try FileTree.makeDirectory(work, mode: 0o700, parents: true)
         defer { try? FileTree.removeTree(work) }
+        try container.markArchive()
         progress.step("adopting \(files.wanted.count) files from '\(directory)'")
         let total = UInt64(files.wanted.count) &* container.segmentSize.bytes
         for (index, wanted) in files.wanted.enumerated() {
@@ -65,7 +67,10 @@ package struct ArchiveImport: Sendable {
     }
 
     /// Histories first, then by name: a segment's timeline is checked by its history.
-    private func plan() throws -> (wanted: [Wanted], ignored: [String]) {
+    ///
+    /// Only the past is adopted. A history says nothing of the cluster that it is of, and one of a newer timeline, of a
+    /// copy that was promoted once, would lead the standby and the clones away from the upstream.
+    private func plan() throws -> (wanted: [Wanted], ignored: [String], refused: [Outcome.Refused]) {
         guard FileTree.isDirectory(directory) else {
             throw ArchiveError(
                 .notFound,
@@ -80,14 +85,28 @@ package struct ArchiveImport: Sendable {
         var histories: [Wanted] = []
         var others: [Wanted] = []
         var ignored: [String] = []
-        for file in try FileTree.list(directory) {
+        var refused: [Outcome.Refused] = []
+        let newest = try newestTimeline()
+        for file in try FileTree.list(directory) where !WALDirectory.isOurs(file) {
+            if let timeline = ArchiveFileName(file)?.timeline, timeline > newest {
+                let reason = "of timeline \(timeline), the container's newest is \(newest): only the past is adopted"
+                refused.append(Outcome.Refused(file: file, reason: reason))
+                continue
+            }
             switch ArchiveFileName(file) {
             case .history(let timeline): histories.append(Wanted(file: file, known: .history(timeline)))
             case .some(let known) where known.form?.isComplete ?? true: others.append(Wanted(file: file, known: known))
             default: ignored.append(file)
             }
         }
-        return (histories + others, ignored)
+        return (histories + others, ignored, refused)
+    }
+
+    /// Of the archive; where it is empty, of the standby.
+    private func newestTimeline() throws -> TimelineID {
+        let known = try FileTree.list(container.paths.walArchive).compactMap { ArchiveFileName($0)?.timeline }.max()
+        if let known { return known }
+        return try ControlFileReader.read(container.paths.standbyTree).checkpointTimeline
     }
 
     private func isHere(_ known: ArchiveFileName) throws -> Bool {
@@ -104,6 +123,7 @@ package struct ArchiveImport: Sendable {
                 PushRequest(
                     archive: container.paths.walArchive,
                     systemIdentifier: container.identity.systemIdentifier,
+                    requiresMark: true,
                     segmentSize: container.segmentSize,
                     source: source.path
                 )
@@ -120,8 +140,12 @@ package struct ArchiveImport: Sendable {
                 }
             }
         } catch let failure as PushFailure {
+            // All others would end the same way.
+            guard !failure.isOfArchive else { throw ArchiveError(.failed, failure.text, hint: failure.hint) }
             outcome.refused.append(Outcome.Refused(file: wanted.file, reason: failure.text))
         } catch let error as StoreError {
+            outcome.refused.append(Outcome.Refused(file: wanted.file, reason: "\(error)"))
+        } catch let error as SystemError where error.path?.hasPrefix("\(directory)/") ?? false {
             outcome.refused.append(Outcome.Refused(file: wanted.file, reason: "\(error)"))
         }
     }

@@ -70,3 +70,15 @@ extension Container {
     /// The parts that are to run.
     package var parts: [Part] { Part.allCases.filter { $0 != .walArchive || settings.walIngest.streams } }
 }
+
+extension Container {
+    /// Says in the WAL archive whose it is, for push; containers of older versions do not have that.
+    ///
+    /// Where no WAL of its cluster is, nothing is said: it may not be mounted.
+    func markArchive() throws {
+        guard try ArchiveMark.read(paths.walArchive) == nil,
+            try ArchiveFacts.read(paths.walArchive).systemIdentifier == identity.systemIdentifier
+        else { return }
+        try ArchiveMark.write(paths.walArchive, systemIdentifier: identity.systemIdentifier)
+    }
+}

@@ -25,6 +25,7 @@ package struct Supervisor: Sendable {
         defer { lock.release() }
         let signals = try SignalWatch([SIGTERM, SIGINT, SIGHUP])
         let log = SupervisorLog(container)
+        do { try container.markArchive() } catch { log.line("the WAL archive cannot be marked: \(error)") }
         // Listening first: who finds nobody listening notes its wish, and that is read below.
         let listener = try ControlSocket.listen(container.paths.controlSocket)
         defer { try? FileTree.removeFile(container.paths.controlSocket) }

@@ -143,7 +143,7 @@ struct ChainGathering {
 
     /// Files of ours that are no WAL of the archive: temporary ones, what was set aside.
     private func isOurs(_ name: String) -> Bool {
-        name == WALDirectory.quarantineName || DurableFile.temporaryOwner(name: name) != nil
+        WALDirectory.isOurs(name) || DurableFile.temporaryOwner(name: name) != nil
     }
 
     private func file(_ stored: StoredSegment) -> ChainFacts.File {

@@ -90,6 +90,12 @@ package struct Repair: Sendable {
         let repairing = Set(plan.steps.filter { $0.timeline == step.timeline && $0.number > step.number }.map(\.number))
         let check = SegmentCheck(verification.gathering, ignoring: repairing)
         let stored = try verification.gathering.files(of: name)
+        if stored.contains(where: { !$0.form.isComplete }), ReceiverLock.isHeld(directory.path) {
+            throw UpstreamSegments.Unavailable(
+                description:
+                    "a receiver is at work, which may be writing it; if it does not complete it, stop the receiver"
+            )
+        }
         if step.suspects.count == 1, let right = try stored.first(where: { try check.isRight($0) }) {
             return try keep(right, of: stored, quarantine)
         }

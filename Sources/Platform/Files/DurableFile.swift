@@ -107,15 +107,17 @@ package enum DurableFile {
     /// Copies a file to a path that must be free, by reference where the filesystem can.
     package static func copy(_ path: String, to target: String) throws(SystemError) {
         let file = try Descriptor.open(path, O_RDONLY | O_NOFOLLOW)
-        let copy = try Descriptor.open(target, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW)
+        guard !FileTree.exists(target) else { throw SystemError(call: "create", errno: EEXIST, path: target) }
+        let temporary = temporaryName(for: target)
         do throws(SystemError) {
+            let copy = try Descriptor.open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW)
             if pgarchive_clone_file(file.raw, copy.raw) < 0 {
                 try checked(pgarchive_copy_sparse(file.raw, copy.raw, try file.size()), "copy", path)
             }
             try copy.sync()
-            try syncDirectory(FilePath.parent(of: target))
+            try renameNew(temporary, target)
         } catch {
-            unlink(target)
+            unlink(temporary)
             throw error
         }
     }

@@ -45,6 +45,15 @@ package enum ArchiveFileName: Hashable, Sendable, LosslessStringConvertible {
         }
     }
 
+    package var timeline: TimelineID {
+        switch self {
+        case .history(let timeline): timeline
+        case .segment(let name), .partialSegment(let name): name.timeline
+        case .compressedSegment(let name, _), .compressedPartialSegment(let name, _): name.timeline
+        case .backupHistory(let name, _): name.timeline
+        }
+    }
+
     /// In what form it does.
     package var form: SegmentForm? {
         switch self {

@@ -27,10 +27,13 @@ package struct WALDirectory: Sendable {
     /// A directory in it for files that others have taken the place of: no part of the archive.
     package static let quarantineName = "quarantine"
 
+    /// What pgarchive keeps there and is no WAL.
+    package static func isOurs(_ name: String) -> Bool { name == quarantineName || name == ArchiveMark.name }
+
     /// Everything in the directory; files that vanish meanwhile are left out.
     package func list() throws -> ArchiveListing {
         var entries: [(name: String, bytes: UInt64)] = []
-        for name in try FileTree.list(path) where name != Self.quarantineName {
+        for name in try FileTree.list(path) where !Self.isOurs(name) {
             guard let bytes = try fileBytes(name) else { continue }
             entries.append((name, bytes))
         }

@@ -55,7 +55,8 @@ package struct ArchivePush {
                 throw PushFailure(
                     .notFound,
                     "the archive \(request.archive) is not there",
-                    hint: "mount it, or make the directory; push never makes one"
+                    hint: "mount it, or make the directory; push never makes one",
+                    isOfArchive: true
                 )
             case ENOTDIR:
                 throw PushFailure(
@@ -66,6 +67,22 @@ package struct ArchivePush {
             default: throw error
             }
         }
+        guard request.requiresMark, let expected = request.systemIdentifier else { return }
+        guard let found = try ArchiveMark.read(request.archive) else {
+            throw PushFailure(
+                .notFound,
+                "\(request.archive) is no container's WAL archive: there is no file \(ArchiveMark.name) in it",
+                hint: "mount it; a container of an older version has the file from its next 'container start' on",
+                isOfArchive: true
+            )
+        }
+        guard found != expected else { return }
+        throw PushFailure(
+            .refused,
+            "\(request.archive) is the archive of the cluster with system identifier \(found), not of \(expected)",
+            hint: "take the line that 'wal_archive status' prints there",
+            isOfArchive: true
+        )
     }
 
     // MARK: - Segments
@@ -90,6 +107,10 @@ package struct ArchivePush {
             case .torn(let path):
                 let kept = try place.setAside(path)
                 report("warning: \(path) was shorter than a segment and begins like this one; it is \(kept) now")
+                continue
+            case .shorterPartial(let path, _) where !ReceiverLock.isHeld(request.archive):
+                let kept = try place.setAside(path)
+                report("warning: \(path) went less far than this one, and nobody receives it; it is \(kept) now")
                 continue
             case .shorterPartial(let path, let end):
                 throw PushFailure(
@@ -155,6 +176,11 @@ package struct ArchivePush {
             case EROFS: "the filesystem of \(request.archive) is read-only: see the kernel's log for why"
             default: "see to the disk, or the connection to it; it is tried again"
             }
-        return PushFailure(.trouble, "\(request.source) is not stored: \(error)", hint: hint)
+        return PushFailure(
+            .trouble,
+            "\(request.source) is not stored: \(error)",
+            hint: hint,
+            isOfArchive: error.path != request.source
+        )
     }
 }

@@ -23,11 +23,14 @@ package struct PushFailure: Error, Hashable, Sendable, CustomStringConvertible {
     package let kind: Kind
     package let text: String
     package let hint: String
+    /// Not the file is in the way, but the archive: no room, no permission, nothing mounted.
+    package let isOfArchive: Bool
 
-    package init(_ kind: Kind, _ text: String, hint: String) {
+    package init(_ kind: Kind, _ text: String, hint: String, isOfArchive: Bool = false) {
         self.kind = kind
         self.text = text
         self.hint = hint
+        self.isOfArchive = isOfArchive
     }
 
     package var exitStatus: Int32 { kind.rawValue }

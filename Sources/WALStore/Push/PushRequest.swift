@@ -6,6 +6,8 @@ package struct PushRequest: Sendable {
     package var archive: String
     /// The cluster whose archive it is; nil for a plain directory, which takes the WAL of whichever comes first.
     package var systemIdentifier: UInt64?
+    /// It must be marked as that cluster's (`ArchiveMark`).
+    package var requiresMark: Bool
     /// Nil: as the segment's first page says.
     package var segmentSize: SegmentSize?
     /// The file to store, `%p`: its last component is the name.
@@ -14,11 +16,13 @@ package struct PushRequest: Sendable {
     package init(
         archive: String,
         systemIdentifier: UInt64? = nil,
+        requiresMark: Bool = false,
         segmentSize: SegmentSize? = nil,
         source: String
     ) {
         self.archive = archive
         self.systemIdentifier = systemIdentifier
+        self.requiresMark = requiresMark
         self.segmentSize = segmentSize
         self.source = source
     }

@@ -31,8 +31,7 @@ struct TextPush {
                 try DurableFile.syncDirectory(request.archive)
                 return .present
             }
-            guard bytes.starts(with: existing) else { throw conflict() }
-            // Torn by a copy that was interrupted.
+            guard isTorn(existing, of: bytes) else { throw conflict() }
             try setAside()
         }
         throw PushFailure(.trouble, "\(path) is being changed by others", hint: "it is tried again")
@@ -53,6 +52,16 @@ struct TextPush {
             return text.contains("(file \(segment))") ? nil : "it does not name segment \(segment)"
         default: return "it is neither a history nor a backup's"
         }
+    }
+
+    /// Whether a copy was interrupted that would have become ours.
+    ///
+    /// A history that is whole may be the beginning of another one: a timeline that was left without any WAL of its own
+    /// stands in the histories of those alone that saw it.
+    private func isTorn(_ existing: [UInt8], of bytes: [UInt8]) -> Bool {
+        guard bytes.starts(with: existing) else { return false }
+        guard case .history = name else { return true }
+        return existing.last != UInt8(ascii: "\n")
     }
 
     private func existing() throws -> [UInt8]? {

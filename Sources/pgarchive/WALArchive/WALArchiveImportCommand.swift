@@ -10,7 +10,8 @@ struct WALArchiveImportCommand: ContainerCommand {
             Of a directory that an archive_command, pg_receivewal or another tool filled: segments, plain or as .gz, \
             .lz4 or .zst, timeline histories and backup histories. Each is checked as if the server archived it now: \
             cluster, size, timeline, every page and record. What is here already stays, and must have the same \
-            content. The directory is only read; partial segments and other files are left.
+            content. The directory is only read; partial segments and other files are left. Files of a timeline newer \
+            than the container's newest are refused: the future comes from the upstream.
 
             WAL from before the oldest snapshot reaches no clone, and goes with the next expiry.
 

@@ -2,6 +2,8 @@ import ArchiveEngine
 import ArchiveModel
 import ArchiveTesting
 import Foundation
+import Glibc
+import Platform
 import PostgresLink
 import Testing
 import WALFormat
@@ -54,6 +56,29 @@ struct RepairTests {
             let connections = upstream.connections
             try #expect(repair(archive, upstream).results.isEmpty)
             #expect(upstream.connections == connections)
+        }
+    }
+
+    /// The receiver would lose the file under its hands.
+    @Test func aPartialSegmentIsLeftToTheReceiverThatIsAtWork() throws {
+        try CraftedArchive.with(segments: 6) { archive in
+            let name = archive.name(archive.first + 2)
+            let whole = try #require(bytes(archive, name))
+            try FileManager.default.removeItem(atPath: archive.file(name))
+            try whole.prefix(300_000).write(to: URL(fileURLWithPath: archive.file("\(name).partial")))
+            let upstream = try FakeUpstream(archive.craft)
+            defer { upstream.close() }
+            do {
+                let directory = try Descriptor.open(archive.path, O_RDONLY | O_DIRECTORY)
+                #expect(flock(directory.raw, LOCK_EX | LOCK_NB) == 0)
+                let outcome = try repair(archive, upstream)
+                #expect(outcome.results.map(\.done) == ["left"], "\(outcome.results)")
+                #expect(bytes(archive, "\(name).partial") == whole.prefix(300_000))
+                try directory.close()
+            }
+            let outcome = try repair(archive, upstream)
+            #expect(outcome.results.map(\.done) == ["fetched"], "\(outcome.results)")
+            #expect(bytes(archive, name) == whole)
         }
     }
 
