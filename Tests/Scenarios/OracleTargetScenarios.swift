@@ -20,34 +20,131 @@ struct OracleTargetScenarios {
             try oracle.writeRow("before all snapshots")
             let early = try archive.upstream.sql("select pg_current_xact_id()")
             try archive.replayEverything()
-            let first = try archive.takeSnapshot()
-            // Two more snapshots while sessions write, so that plans have something to choose from.
-            let writing = try oracle.startWriting(seconds: 8, clients: 6, rate: 300)
-            for _ in 0..<2 {
-                _ = try archive.switchAndReceive()
-                try archive.replayEverything()
-                _ = try archive.takeSnapshot()
-            }
-            try writing.wait()
+            let first = try snapshot(archive)
+            try write(oracle, archive, tables: 0..<3)
+            let second = try snapshot(archive)
+            try write(oracle, archive, tables: 3..<5)
+            try archive.upstream.changeTimeline()
+            try archive.replayEverything()
+            _ = try snapshot(archive)
+            try write(oracle, archive, tables: 5..<7)
             let truth = try oracle.truth()
             try archive.switchAndReceive()
-            let targets = truth.targets(count, from: first.consistent, to: .max, seed: seed)
+            try #require(truth.log.fork != nil && truth.log.restorePoints.count == 7)
+            let drops = try drops(archive, truth)
+            #expect(drops.count == 7)
+            let targets = truth.targets(count, from: first.consistent, seed: seed)
             #expect(targets.count == count)
-            for (index, target) in targets.enumerated() {
-                let name = "t\(index)"
-                try archive.pgarchive.succeed(["clone", "create", name] + target.arguments + ["--start"])
-                let shown = try archive.query(name, Oracle.digestQuery)
-                #expect(shown == truth.digest(before: target.bound), "\(target), PGARCHIVE_TARGETS_SEED=\(seed)")
-                try archive.discard(name)
-            }
+            try recover(targets + drops.keys, archive, truth, drops, seed: seed)
             let unreachable = UnreachableTargets(truth.log, first: first.consistent, earlyTransaction: early)
-            for target in unreachable.targets(count, seed: seed) {
-                let refused = try archive.pgarchive.run(["clone", "create", "no"] + target + ["--start"])
-                #expect(refused.status == 4, "\(target), PGARCHIVE_TARGETS_SEED=\(seed): \(refused)")
-            }
-            #expect(try FileManager.default.contentsOfDirectory(atPath: "\(archive.path)/clones").isEmpty)
+            for target in unreachable.targets(count, seed: seed) { try refuse(target, archive, [4], seed: seed) }
+            try holes(archive, unreachable, first.consistent, second.redo, count / 4, seed: seed)
             try archive.finish()
         }
+    }
+
+    private func snapshot(_ archive: TestArchive) throws -> (consistent: UInt64, redo: UInt64) {
+        let record = try archive.pgarchive.json("snapshot", "create")
+        let positions = ["consistent", "redo"].compactMap {
+            record.find($0)?.string.flatMap(TransactionLog.position)
+        }
+        try #require(positions.count == 2, "\(record)")
+        return (positions[0], positions[1])
+    }
+
+    /// Sessions write, over several segments, while tables are dropped and restore points made.
+    private func write(_ oracle: Oracle, _ archive: TestArchive, tables: Range<Int>) throws {
+        let writing = try oracle.startWriting(seconds: 4, clients: 6, rate: 200)
+        for number in tables {
+            try archive.upstream.sql(
+                "create table doomed_\(number) as select repeat('x', 100) from generate_series(1, 5000)"
+            )
+            try archive.upstream.sql("drop table doomed_\(number)")
+            try archive.upstream.sql("select pg_create_restore_point('point \(number)')")
+            try archive.upstream.switchSegment()
+        }
+        try writing.wait()
+        try archive.upstream.sql("checkpoint")
+        try archive.replayEverything()
+    }
+
+    /// The drops as events, by their ids, and their tables; each is a record of the upstream's own log.
+    private func drops(_ archive: TestArchive, _ truth: OracleTruth) throws -> [Oracle.Target: String] {
+        var drops: [Oracle.Target: String] = [:]
+        for (number, event) in try archive.events("--kind", "drop").enumerated() {
+            let id = try #require(event["id"]?.string)
+            let position = try #require(TransactionLog.position(id))
+            let ended = truth.log.entries.first { $0.start == position }
+            #expect(ended.map { Double($0.transactionID) } == event["transactionID"]?.number, "\(event)")
+            drops[Oracle.Target(arguments: ["--before", id], bound: position)] = "doomed_\(number)"
+        }
+        return drops
+    }
+
+    /// What a clone holds follows from its plan alone: targets with the same plan share one.
+    private func recover(
+        _ targets: [Oracle.Target],
+        _ archive: TestArchive,
+        _ truth: OracleTruth,
+        _ drops: [Oracle.Target: String],
+        seed: UInt64
+    ) throws {
+        var plans: [[String?]: [Oracle.Target]] = [:]
+        for target in targets {
+            let arguments = ["clone", "create", "t", "--dry-run", "--output", "json"] + target.arguments
+            let plan = JSONValue(try archive.pgarchive.succeed(arguments).output)
+            plans[Self.place(plan), default: []].append(target)
+        }
+        for (place, group) in plans {
+            guard let target = group.first else { continue }
+            try archive.pgarchive.succeed(["clone", "create", "t", "--start"] + target.arguments, deadline: 120)
+            #expect(try Self.place(archive.cloneRecord("t")) == place, "\(target)")
+            let shown = try archive.query("t", Oracle.digestQuery)
+            for target in group {
+                #expect(shown == truth.digest(before: target.bound), "\(target), PGARCHIVE_TARGETS_SEED=\(seed)")
+                guard let table = drops[target] else { continue }
+                try #expect(archive.query("t", "select count(*) from \(table)") == "5000", "\(target)")
+            }
+            try archive.discard("t")
+        }
+    }
+
+    private static func place(_ plan: JSONValue?) -> [String?] {
+        ["snapshot", "redo", "path", "stop"].map { plan?.find($0)?.string }
+    }
+
+    private func refuse(_ target: [String], _ archive: TestArchive, _ statuses: Set<Int32>, seed: UInt64) throws {
+        let refused = try archive.pgarchive.run(["clone", "create", "no"] + target + ["--start"])
+        #expect(statuses.contains(refused.status), "\(target), PGARCHIVE_TARGETS_SEED=\(seed): \(refused)")
+        #expect(try FileManager.default.contentsOfDirectory(atPath: "\(archive.path)/clones").isEmpty)
+    }
+
+    /// Behind a segment that is missing, and behind one that is damaged, up to the next snapshot nothing is reached.
+    private func holes(
+        _ archive: TestArchive,
+        _ unreachable: UnreachableTargets,
+        _ consistent: UInt64,
+        _ redo: UInt64,
+        _ count: Int,
+        seed: UInt64
+    ) throws {
+        let hole = SegmentFile.name(of: consistent + 1 << 20)
+        let path = "\(archive.walArchive)/\(hole)"
+        let behind = unreachable.behind((consistent >> 20 + 2) << 20, before: redo, count, seed: seed)
+        #expect(behind.count == count)
+        try FileManager.default.moveItem(atPath: path, toPath: "\(archive.path)/taken")
+        for target in behind { try refuse(target, archive, [4], seed: seed) }
+        try FileManager.default.moveItem(atPath: "\(archive.path)/taken", toPath: path)
+        let sound = try #require(FileManager.default.contents(atPath: path))
+        var damaged = sound
+        for at in 300_000..<300_064 { damaged[at] ^= 0x55 }
+        try SpoiltFile.write(damaged, to: path)
+        for suffix in ["", "-wal", "-shm"] {
+            try? FileManager.default.removeItem(atPath: "\(archive.path)/index.sqlite\(suffix)")
+        }
+        // A transaction is looked for on both sides of the damage, and not found.
+        for target in behind { try refuse(target, archive, target[0] == "--xid" ? [4] : [9], seed: seed) }
+        try SpoiltFile.write(sound, to: path)
     }
 
     /// Prepared transactions, and commits out of the order of their times.

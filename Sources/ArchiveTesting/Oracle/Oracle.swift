@@ -9,6 +9,11 @@ package struct Oracle: Sendable {
         /// Recovery must end before the record that begins here.
         package let bound: UInt64
 
+        package init(arguments: [String], bound: UInt64) {
+            self.arguments = arguments
+            self.bound = bound
+        }
+
         package var description: String { arguments.joined(separator: " ") }
     }
 
@@ -97,28 +102,42 @@ package struct OracleTruth: Sendable {
         return "\(ids.count) \(ids.reduce(0, +)) \(ids.reduce(0) { $0 + $1 * $1 })"
     }
 
-    /// Random targets among the transactions between two positions: times on, just before and just after commits and
-    /// aborts, positions at and inside of their records, and the transactions, inclusive and exclusive.
-    package func targets(_ count: Int, from begin: UInt64, to end: UInt64, seed: UInt64) -> [Oracle.Target] {
-        let candidates = log.entries.filter { $0.start >= begin && $0.start < end && $0.unixMicroseconds != nil }
+    /// Random targets from a position on: about each of some transactions all kinds (times on, just before and just
+    /// after its end, positions at and inside of its record, before it, with it and without it, on both timelines where
+    /// it is on both), and restore points.
+    package func targets(_ count: Int, from begin: UInt64, seed: UInt64) -> [Oracle.Target] {
+        let candidates = log.entries.filter { $0.start >= begin && $0.unixMicroseconds != nil }
+        let points = log.restorePoints.filter { $0.start >= begin }
         guard candidates.count > 10 else { return [] }
         var random = SeededGenerator(seed: seed)
-        return (0..<count).compactMap { index in
-            let entry = candidates[Int.random(in: 0..<candidates.count, using: &random)]
-            guard let time = entry.unixMicroseconds else { return nil }
-            switch index % 9 {
-            case 0: return timeTarget(time, beginning: begin)
-            case 1: return timeTarget(time - 1, beginning: begin)
-            case 2: return timeTarget(time + 1, beginning: begin)
-            case 3: return timeTarget(time, beginning: begin, inclusive: false)
-            case 4: return position(entry.start, ["--exclusive"], bound: entry.start)
-            case 5: return position(entry.start + 8, ["--exclusive"], bound: entry.start + 1)
-            case 6: return position(entry.start, [], bound: entry.start + 1)
-            case 7: return Oracle.Target(arguments: ["--xid", "\(entry.transactionID)"], bound: entry.start + 1)
-            default:
-                return Oracle.Target(arguments: ["--xid", "\(entry.transactionID)", "--exclusive"], bound: entry.start)
-            }
+        var targets: [Oracle.Target] = []
+        while targets.count < count {
+            guard let entry = candidates.randomElement(using: &random), let time = entry.unixMicroseconds else { break }
+            targets += about(entry, time, beginning: begin)
+            guard let point = points.randomElement(using: &random) else { continue }
+            targets.append(Oracle.Target(arguments: ["--restore-point", point.name], bound: point.start + 1))
         }
+        return Array(targets.prefix(count))
+    }
+
+    private func about(_ entry: TransactionLog.Entry, _ time: Int64, beginning: UInt64) -> [Oracle.Target] {
+        let (xid, before) = ("\(entry.transactionID)", TransactionLog.text(entry.start))
+        var targets = [
+            timeTarget(time, beginning: beginning), timeTarget(time - 1, beginning: beginning),
+            timeTarget(time + 1, beginning: beginning), timeTarget(time, beginning: beginning, inclusive: false),
+            position(entry.start, ["--exclusive"], bound: entry.start),
+            position(entry.start + 8, ["--exclusive"], bound: entry.start + 1),
+            position(entry.start, [], bound: entry.start + 1),
+            Oracle.Target(arguments: ["--xid", xid], bound: entry.start + 1),
+            Oracle.Target(arguments: ["--xid", xid, "--exclusive"], bound: entry.start),
+            Oracle.Target(arguments: ["--before", before], bound: entry.start),
+        ]
+        if let fork = log.fork {
+            let timeline = entry.start < fork ? "1" : "2"
+            targets.append(Oracle.Target(arguments: ["--xid", xid, "--timeline", timeline], bound: entry.start + 1))
+            targets.append(Oracle.Target(arguments: ["--before", before, "--timeline", timeline], bound: entry.start))
+        }
+        return targets
     }
 
     private func position(_ lsn: UInt64, _ more: [String], bound: UInt64) -> Oracle.Target {

@@ -13,19 +13,54 @@ package struct TransactionLog: Sendable {
         package let unixMicroseconds: Int64?
     }
 
-    package let entries: [Entry]
+    package struct RestorePoint: Sendable, Hashable {
+        package let name: String
+        /// The record's first byte.
+        package let start: UInt64
+    }
 
-    /// Reads every complete segment that the upstream has archived.
+    package let entries: [Entry]
+    package let restorePoints: [RestorePoint]
+    /// Where the second timeline branched off, at the earliest: its first segment's start.
+    package let fork: UInt64?
+
+    /// Reads every complete segment that the upstream has archived; a later timeline's stands for its parent's.
     package init(of upstream: TestPostgres) throws {
         let segments = try FileManager.default.contentsOfDirectory(atPath: upstream.copies).filter { $0.count == 24 }
             .sorted()
-        guard let first = segments.first, let last = segments.last else { throw TestFailure("nothing archived yet") }
-        let dump = try TestCommand(
-            "\(upstream.bin)/pg_waldump",
-            ["-r", "Transaction", "-p", upstream.copies, first, last]
-        ).run(deadline: 120)
-        entries = dump.lines.compactMap(Self.entry)
-        guard !entries.isEmpty else { throw TestFailure("pg_waldump found no transaction: \(dump.error)") }
+        var entries: [Entry] = []
+        var points: [RestorePoint] = []
+        var fork: UInt64?
+        for timeline in Set(segments.map { $0.prefix(8) }).sorted() {
+            let own = segments.filter { $0.hasPrefix(timeline) }
+            guard let first = own.first, let last = own.last else { continue }
+            let begin = Self.start(of: first, bytes: UInt64(upstream.options.segmentMegabytes) << 20)
+            if !entries.isEmpty { fork = fork ?? begin }
+            let dump = try TestCommand(
+                "\(upstream.bin)/pg_waldump",
+                ["-r", "Transaction", "-r", "XLOG", "-p", upstream.copies, "-t", "\(Int(timeline, radix: 16) ?? 1)"]
+                    + [first, last]
+            ).run(deadline: 120)
+            entries = entries.filter { $0.start < begin } + dump.lines.compactMap(Self.entry)
+            points = points.filter { $0.start < begin } + dump.lines.compactMap(Self.restorePoint)
+        }
+        self.entries = entries
+        self.restorePoints = points
+        self.fork = fork
+        guard !entries.isEmpty else { throw TestFailure("pg_waldump found no transaction in \(segments)") }
+    }
+
+    private static func start(of segment: String, bytes: UInt64) -> UInt64 {
+        let high = UInt64(segment.dropFirst(8).prefix(8), radix: 16) ?? 0
+        return high << 32 | (UInt64(segment.suffix(8), radix: 16) ?? 0) * bytes
+    }
+
+    /// `rmgr: XLOG … lsn: 0/01528E60, prev 0/01528E28, desc: RESTORE_POINT before v2`.
+    static func restorePoint(_ line: String) -> RestorePoint? {
+        guard let text = between(line, "lsn: ", ","), let start = position(text),
+            let name = line.range(of: "desc: RESTORE_POINT ").map({ String(line[$0.upperBound...]) })
+        else { return nil }
+        return RestorePoint(name: name, start: start)
     }
 
     /// Reads lines such as

@@ -35,4 +35,29 @@ package struct UnreachableTargets: Sendable {
             }
         }
     }
+
+    /// Targets between two positions, for where a segment before them is missing or damaged.
+    ///
+    /// A time is among them only where no commit before the first position is later.
+    package func behind(_ from: UInt64, before limit: UInt64, _ count: Int, seed: UInt64) -> [[String]] {
+        var random = SeededGenerator(seed: seed ^ 0x6A9)
+        let among = log.entries.filter { $0.start >= from && $0.start < limit && $0.unixMicroseconds != nil }
+        let latest = log.entries.filter { $0.start < from }.compactMap(\.unixMicroseconds).max() ?? 0
+        // The last ones may be the first moment of the next snapshot.
+        let candidates = among.prefix(among.count / 2).filter { $0.unixMicroseconds ?? 0 > latest }
+        guard candidates.count > 5 else { return [] }
+        return (0..<count).compactMap { index in
+            guard let entry = candidates.randomElement(using: &random), let time = entry.unixMicroseconds else {
+                return nil
+            }
+            let position = TransactionLog.text(entry.start)
+            switch index % 5 {
+            case 0: return ["--at", OracleTruth.timeText(time)]
+            case 1: return ["--lsn", position]
+            case 2: return ["--before", position]
+            case 3: return ["--xid", "\(entry.transactionID)"]
+            default: return ["--lsn", position, "--exclusive", "--timeline", "1"]
+            }
+        }
+    }
 }
