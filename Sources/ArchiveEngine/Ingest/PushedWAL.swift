@@ -11,6 +11,8 @@ package struct PushedWAL: Sendable {
     package private(set) var timeline: TimelineID?
     /// Files that were refused since their name had other content: `NAME.conflict-1`.
     package private(set) var conflicts: [String]
+    /// Why two servers seem to archive here.
+    private let parting: String?
 
     /// Looks at the names in the archive.
     package init(_ container: Container) throws {
@@ -32,11 +34,31 @@ package struct PushedWAL: Sendable {
         end = last?.start(size: container.segmentSize)?.advanced(by: container.segmentSize.bytes)
         timeline = last?.timeline ?? newest
         conflicts = names.filter { $0.hasSuffix(".conflict-1") }
+        parting = try newest.flatMap { try Self.parting(container.walDirectory, names, newest: $0) }
+    }
+
+    /// After a failover nothing more comes of the timeline that was left. When it does, a copy of the upstream was
+    /// promoted, and archives here beside it: its history looks as any other.
+    private static func parting(_ archive: WALDirectory, _ names: [String], newest: TimelineID) throws -> String? {
+        guard let parent = (try? archive.history(newest))??.parent else { return nil }
+        let segments = names.compactMap { SegmentName($0) }
+        // Behind the fork; plain ones alone, since compression makes new files.
+        let left = segments.filter { name in
+            name.timeline == parent.timeline && name.start(size: archive.segmentSize) ?? .invalid >= parent.end
+        }
+        let child = segments.filter { $0.timeline == newest }.map(\.description).max() ?? newest.historyFileName
+        guard let last = left.map(\.description).max(),
+            let came = try? FileTree.status(FilePath.join(archive.path, last)).modified,
+            let gone = try? FileTree.status(FilePath.join(archive.path, child)).modified, came > gone
+        else { return nil }
+        return
+            "\(last) came after timeline \(newest) had left timeline \(parent.timeline) at \(parent.end): two servers "
+            + "archive here. The standby and the clones follow timeline \(newest); if that is a copy's, move its files away"
     }
 
     /// What stands still because of it; nil while all is well.
     package var alarm: String? {
-        guard let first = conflicts.first else { return nil }
+        guard let first = conflicts.first else { return parting }
         let name = first.dropLast(".conflict-1".count)
         return "\(name) was delivered a second time with other content, which is refused and kept as \(first)"
             + (conflicts.count > 1 ? "; \(conflicts.count - 1) more" : "")
