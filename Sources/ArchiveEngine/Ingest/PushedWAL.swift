@@ -37,8 +37,9 @@ package struct PushedWAL: Sendable {
         parting = try newest.flatMap { try Self.parting(container.walDirectory, names, newest: $0) }
     }
 
-    /// After a failover nothing more comes of the timeline that was left. When it does, a copy of the upstream was
-    /// promoted, and archives here beside it: its history looks as any other.
+    /// After a failover nothing more comes of the timeline that was left.
+    ///
+    /// When it does, a copy of the upstream was promoted, and archives here beside it: its history looks as any other.
     private static func parting(_ archive: WALDirectory, _ names: [String], newest: TimelineID) throws -> String? {
         guard let parent = (try? archive.history(newest))??.parent else { return nil }
         let segments = names.compactMap { SegmentName($0) }
@@ -51,9 +52,9 @@ package struct PushedWAL: Sendable {
             let came = try? FileTree.status(FilePath.join(archive.path, last)).modified,
             let gone = try? FileTree.status(FilePath.join(archive.path, child)).modified, came > gone
         else { return nil }
-        return
-            "\(last) came after timeline \(newest) had left timeline \(parent.timeline) at \(parent.end): two servers "
-            + "archive here. The standby and the clones follow timeline \(newest); if that is a copy's, move its files away"
+        let fork = "timeline \(newest) had left timeline \(parent.timeline) at \(parent.end)"
+        return "\(last) came after \(fork): two servers archive here. The standby and the clones follow timeline "
+            + "\(newest); if that is a copy's, move its files away"
     }
 
     /// What stands still because of it; nil while all is well.
