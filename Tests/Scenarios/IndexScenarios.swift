@@ -145,6 +145,32 @@ struct IndexScenarios {
         #expect(rows.count > 3)
         try archive.pgarchive("wal_archive", "index", "--rebuild")
         try #expect(archive.indexRows().starts(with: rows))
+
+        // A transaction that is open across a hole: what it did before is not forgotten when the hole is filled.
+        try archive.upstream.sql(
+            """
+            begin; delete from kept; select pg_switch_wal(); insert into emptied values (1); select pg_switch_wal();
+            insert into emptied values (1); select pg_switch_wal(); commit
+            """
+        )
+        try archive.replayEverything()
+        let before = try archive.events("--table", "kept").compactMap {
+            $0["id"]?.string.flatMap(TransactionLog.position)
+        }
+        let hole = SegmentFile.name(of: try #require(before.last) - (1 << 20))
+        let file = try #require(
+            ["", ".zst"].map { "\(archive.walArchive)/\(hole)\($0)" }
+                .first { FileManager.default.fileExists(atPath: $0) }
+        )
+        let taken = "\(archive.path)/taken"
+        try FileManager.default.moveItem(atPath: file, toPath: taken)
+        try archive.pgarchive("wal_archive", "index")
+        try FileManager.default.moveItem(atPath: taken, toPath: file)
+        try archive.pgarchive("wal_archive", "index")
+        let incremental = try archive.indexRows()
+        #expect(incremental.contains { $0.contains("massDelete") && $0.contains("300") })
+        try archive.pgarchive("wal_archive", "index", "--rebuild")
+        try #expect(archive.indexRows().starts(with: incremental))
     }
 
     @Test("the supervisor is killed in the middle of indexing, the index deleted and damaged: it is there again")
@@ -208,6 +234,42 @@ struct IndexScenarios {
         }
     }
 
+    /// What verify --deep finds is a gap at once, and nothing is begun that would fail for it.
+    private func damage(_ archive: TestArchive, _ segment: String, _ path: String) throws {
+        let file = URL(fileURLWithPath: path)
+        let whole = try Data(contentsOf: file)
+        var rotten = whole
+        rotten[100] ^= 1
+        try SpoiltFile.write(rotten, to: path)
+        try #expect(archive.pgarchive.run("wal_archive", "verify", "--deep").status == 10)
+        let broken = try archive.pgarchive.json("wal_archive", "window")
+        let gap = broken["timelines"]?.array.last?["gaps"]?.array.first
+        #expect(gap?["cause"]?.string?.contains(segment) == true, "\(broken)")
+        try SpoiltFile.write(whole, to: path)
+        // One that may not be read is damaged as long as it may not.
+        try FileManager.default.setAttributes([.posixPermissions: 0], ofItemAtPath: path)
+        let closed = try archive.pgarchive.json("wal_archive", "window")
+        #expect(closed["timelines"]?.array.last?["intervals"]?.array.count == 2, "\(closed)")
+        try FileManager.default.setAttributes([.posixPermissions: 0o600], ofItemAtPath: path)
+        let mended = try archive.pgarchive.json("wal_archive", "window")
+        #expect(mended["timelines"]?.array.last?["intervals"]?.array.count == 1, "\(mended)")
+    }
+
+    /// All that is compressed while a listing is made is there all the same.
+    private func compressedMeanwhile(_ archive: TestArchive) throws {
+        let mark = "\(archive.directory.path)/listing"
+        let window = try archive.pgarchive.setting("PGARCHIVE_FAULT", "list.named=stop")
+            .setting("PGARCHIVE_FAULT_MARK", mark)
+            .start("wal_archive", "window", "--output", "json")
+        try eventually(within: 60, "the names are read") { FileManager.default.fileExists(atPath: mark) }
+        try archive.pgarchive("cron", "compress-wal-archive", "1")
+        window.signal(SIGCONT)
+        let result = try window.wait(deadline: 60)
+        let seen = JSONValue(result.output)
+        #expect(seen?["timelines"]?.array.last?["intervals"]?.array.count == 1, "\(result)")
+        #expect(seen?["timelines"]?.array.last?["gaps"]?.array.isEmpty == true, "\(result)")
+    }
+
     @Test("the window is what clones can be made of")
     func window() throws {
         try TestArchive.with(TestArchive.Options()) { archive in
@@ -256,6 +318,8 @@ struct IndexScenarios {
             try FileManager.default.moveItem(atPath: "\(archive.path)/taken", toPath: taken)
             let mended = try archive.pgarchive.json("wal_archive", "window")
             #expect(mended["timelines"]?.array.last?["intervals"]?.array.count == 1, "\(mended)")
+            try damage(archive, hole, taken)
+            try compressedMeanwhile(archive)
             try archive.finish()
         }
     }

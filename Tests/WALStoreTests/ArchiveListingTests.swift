@@ -5,14 +5,14 @@ import WALStore
 @Suite struct ArchiveListingTests {
     @Test func sortsNamesIntoWhatTheyAre() {
         let listing = ArchiveListing([
-            (name: "000000010000000000000002.zst", bytes: 10),
-            (name: "000000010000000000000001", bytes: 100),
-            (name: "000000010000000000000001.zst", bytes: 5),
-            (name: "000000010000000000000003.partial", bytes: 7),
-            (name: "000000020000000000000003", bytes: 100),
-            (name: "00000002.history", bytes: 30),
-            (name: "000000010000000000000003.partial.suspect-1", bytes: 1),
-            (name: "000000010000000000000001.00000028.backup", bytes: 1),
+            (name: "000000010000000000000002.zst", bytes: 10, stamp: nil),
+            (name: "000000010000000000000001", bytes: 100, stamp: nil),
+            (name: "000000010000000000000001.zst", bytes: 5, stamp: nil),
+            (name: "000000010000000000000003.partial", bytes: 7, stamp: nil),
+            (name: "000000020000000000000003", bytes: 100, stamp: nil),
+            (name: "00000002.history", bytes: 30, stamp: nil),
+            (name: "000000010000000000000003.partial.suspect-1", bytes: 1, stamp: nil),
+            (name: "000000010000000000000001.00000028.backup", bytes: 1, stamp: nil),
         ])
         #expect(
             listing.segments.map(\.fileName) == [

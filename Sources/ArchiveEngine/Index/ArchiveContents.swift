@@ -22,6 +22,16 @@ package struct ArchiveContents {
         package var events: [SurveyEvent]
         /// The end of the last record that is whole.
         package var readable: LSN
+        /// Why a complete segment cannot be read to its end.
+        package var damage: String?
+
+        fileprivate init(_ name: SegmentName, _ number: UInt64, _ summary: SegmentSummary) {
+            timeline = name.timeline
+            self.number = number
+            self.summary = summary
+            events = []
+            readable = summary.end
+        }
     }
 
     /// - Parameters:
@@ -33,8 +43,14 @@ package struct ArchiveContents {
         say: (String) -> Void,
         _ body: (ArchiveContents) throws -> Result
     ) throws -> Result {
+        var isOpen = false
         do {
-            return try IndexFile(container).use(for: work, say: say) { try body(read($0, container, progress)) }
+            return try IndexFile(container).use(for: work, say: say) { index in
+                isOpen = true
+                return try body(read(index, container, progress))
+            }
+        } catch let error as SystemError where !isOpen {
+            say("the index cannot be used, so the WAL archive is read: \(error)")
         } catch let error as SQLiteError where error.path == container.paths.index {
             say("the index cannot be used, so the WAL archive is read: \(error)")
         } catch let conflict as LockConflict where conflict.path == container.paths.indexLock {
@@ -48,8 +64,9 @@ package struct ArchiveContents {
         _ container: Container,
         _ progress: Progress
     ) throws -> ArchiveContents {
-        let plan = try Indexing(container).plan(index)
         let bytes = container.segmentSize.bytes
+        let present = try PresentSegments(container, index)
+        let plan = Indexing(container).plan(present)
         let total = plan.segmentsToRead &* bytes
         if plan.segmentsToRead > 4 { progress.step("reading \(plan.segmentsToRead) segments that are not indexed yet") }
         let counter = ByteCounter()
@@ -59,61 +76,55 @@ package struct ArchiveContents {
                 if total > 4 &* bytes { progress.report(.bytes(done: counter.add(read &* bytes), total: total)) }
             }
         )
-        _ = try indexing.run(index, plan)
-        let present = try PresentSegments(container)
-        return ArchiveContents(
-            container: container,
-            index: index,
-            tail: try tail(index, present, container),
-            present: present
-        )
+        _ = try indexing.run(index, plan, present)
+        return try ArchiveContents(container, index, present)
     }
 
-    private static func tail(
-        _ index: IndexDatabase,
-        _ present: PresentSegments,
-        _ container: Container
-    ) throws -> [Tail] {
+    private init(_ container: Container, _ index: IndexDatabase, _ present: PresentSegments) throws {
+        self.container = container
+        self.index = index
+        self.present = present
         let size = container.segmentSize
+        // After indexing, these are all that the plan did not hold back.
         let rows = try index.numbers().mapValues { Set($0) }
-        var wanted: [TimelineID: [UInt64]] = [:]
+        var wanted: [TimelineID: [(number: UInt64, isComplete: Bool)]] = [:]
         for (timeline, numbers) in present.complete {
-            wanted[timeline] = numbers.filter { !(rows[timeline]?.contains($0) ?? false) }
+            wanted[timeline] = numbers.filter { !(rows[timeline]?.contains($0) ?? false) }.map { ($0, true) }
         }
-        for (timeline, numbers) in present.partial { wanted[timeline, default: []] += numbers }
+        for (timeline, numbers) in present.partial { wanted[timeline, default: []] += numbers.map { ($0, false) } }
         var tail: [Tail] = []
-        for (timeline, numbers) in wanted.sorted(by: { $0.key < $1.key }) {
-            let path = container.path(to: timeline)
+        for (timeline, segments) in wanted.sorted(by: { $0.key < $1.key }) {
+            let path = try container.path(to: timeline)
             let survey = WALSurvey(container.walDirectory, along: path, expectation: container.expectation)
             var next: (number: UInt64, state: SurveyState)?
-            for number in numbers.sorted() {
+            for (number, isComplete) in segments.sorted(by: { $0.number < $1.number }) {
                 var state = SurveyState()
                 if let next, next.number == number {
                     state = next.state
                 } else {
-                    state = try index.survey(before: number, path, size: size)
+                    state = try index.survey(before: number, path, container)
                 }
                 let before = state.border?.end
-                try survey.run(number...number, from: &state) { found in
+                // What is there is never readable until it was read.
+                let name = SegmentName(timeline: timeline, number: number, size: size)
+                var found = Tail(name, number, SegmentSummary(segment: name, end: size.start(of: number)))
+                found.damage = "it could not be read"
+                var isFound = isComplete
+                try survey.run(number...number, from: &state) { segment in
                     // The parent's copy stands in where the timeline's own is not there.
-                    guard found.name.timeline == timeline, let summary = found.summary else { return .stop }
-                    let start = size.start(of: number)
-                    let readable = summary.records > 0 ? summary.end : max(start, before ?? start)
-                    tail.append(
-                        Tail(
-                            timeline: timeline,
-                            number: number,
-                            summary: summary,
-                            events: found.events,
-                            readable: readable
-                        )
-                    )
+                    guard segment.name == name, let summary = segment.summary else { return .stop }
+                    isFound = true
+                    found.summary = summary
+                    found.events = segment.events
+                    found.readable = summary.records > 0 ? summary.end : max(size.start(of: number), before ?? .invalid)
+                    found.damage = isComplete ? try IndexedSegment(segment, container)?.fault?.what : nil
                     return .stop
                 }
+                if isFound { tail.append(found) }
                 next = (number &+ 1, state)
             }
         }
-        return tail
+        self.tail = tail
     }
 
     /// Events of all that is there, in the order of WAL.

@@ -97,7 +97,7 @@ extension ArchiveContents {
         let outlookBytes: UInt64 = 64 << 20
         var time: PostgresTime?
         let walk = WALWalk(container.walDirectory, expectation: container.expectation)
-        let path = container.path(to: event.timeline)
+        let path = try container.path(to: event.timeline)
         let limit = event.end.advanced(by: outlookBytes)
         _ = try walk.records(from: event.start, along: path, upTo: limit) { record, _, body, major in
             switch body.isEmpty ? nil : WALEvent.decode(record, body: body, major: major) {

@@ -1,10 +1,13 @@
 import ArchiveModel
 import Foundation
 package import WALFormat
+package import WALStore
 
 /// A segment as it is put into the index.
 package struct IndexedSegment: Sendable {
     package var number: UInt64
+    /// The file that was read; nil where it could not be opened.
+    package var file: StoredSegment?
     package var summary: SegmentSummary
     package var events: [SurveyEvent]
     /// Its first record was checked to follow the last one before.
@@ -17,18 +20,16 @@ package struct IndexedSegment: Sendable {
         /// The end of what can be read of it.
         package var readable: LSN
         package var what: String
-        /// Which file it was: another one in its place is worth another look.
-        package var file: String
 
-        package init(readable: LSN, what: String, file: String) {
+        package init(readable: LSN, what: String) {
             self.readable = readable
             self.what = what
-            self.file = file
         }
     }
 
     package init(
         number: UInt64,
+        file: StoredSegment? = nil,
         summary: SegmentSummary,
         events: [SurveyEvent],
         isJoined: Bool = true,
@@ -36,6 +37,7 @@ package struct IndexedSegment: Sendable {
         fault: Fault? = nil
     ) {
         self.number = number
+        self.file = file
         self.summary = summary
         self.events = events
         self.isJoined = isJoined
@@ -59,6 +61,62 @@ extension IndexDatabase {
         return numbers
     }
 
+    /// What a row says of the file that it was made of.
+    struct File {
+        var timeline: TimelineID
+        var number: UInt64
+        /// Nil where it could not be opened.
+        var form: StoredSegment.Form?
+        var bytes: UInt64
+        var stamp: StoredSegment.Stamp
+        /// It is whole, and all of it belongs to a record of a segment before.
+        var beginsNothing: Bool
+        var openRecord: LSN?
+    }
+
+    /// Each row's, by timeline and number; of these only where a run is given.
+    func eachFile(in run: IndexPlan.Run? = nil, _ take: (File) -> Void) throws(SQLiteError) {
+        let columns = "timeline, number, form, file_bytes, modified, inode, records = 0 AND fault IS NULL, open_record"
+        let make = { (row: SQLiteRow) in
+            let suffix = row.text(2)
+            take(
+                File(
+                    timeline: TimelineID(UInt32(truncatingIfNeeded: row.number(0))),
+                    number: row.number(1),
+                    form: suffix.flatMap { suffix in StoredSegment.Form.complete.first { $0.suffix == suffix } },
+                    bytes: row.number(3),
+                    stamp: .init(modified: row.integer(4) ?? 0, inode: row.number(5)),
+                    beginsNothing: row.integer(6) == 1,
+                    openRecord: row.lsn(7)
+                )
+            )
+        }
+        if let run {
+            let range = [
+                SQLiteValue(run.timeline), SQLiteValue(run.numbers.lowerBound), SQLiteValue(run.numbers.upperBound),
+            ]
+            _ = try database.rows(
+                "SELECT \(columns) FROM segments WHERE timeline = ? AND number BETWEEN ? AND ? ORDER BY number",
+                range,
+                make
+            )
+        } else {
+            _ = try database.rows("SELECT \(columns) FROM segments ORDER BY timeline, number", [], make)
+        }
+    }
+
+    /// The segment before this one whose last record goes on in it, or may: what it says depends on this one.
+    func number(leadingInto number: UInt64, of timeline: TimelineID, size: SegmentSize) throws(SQLiteError) -> UInt64? {
+        let found = try database.rows(
+            """
+            SELECT number, end, fault IS NOT NULL FROM segments
+            WHERE timeline = ? AND number < ? AND (records > 0 OR fault IS NOT NULL) ORDER BY number DESC LIMIT 1
+            """,
+            [SQLiteValue(timeline), SQLiteValue(number)]
+        ) { (number: $0.number(0), end: $0.lsn(1) ?? .invalid, isFaulty: $0.integer(2) == 1) }.first
+        return found.flatMap { $0.end > size.start(of: number) || $0.isFaulty ? $0.number : nil }
+    }
+
     /// Takes out segments, with their events.
     package func remove(_ run: IndexPlan.Run) throws(SQLiteError) {
         let range = [
@@ -66,6 +124,7 @@ extension IndexDatabase {
         ]
         try database.run("DELETE FROM segments WHERE timeline = ? AND number BETWEEN ? AND ?", range)
         try database.run("DELETE FROM events WHERE timeline = ? AND number BETWEEN ? AND ?", range)
+        try database.run("DELETE FROM surveys WHERE timeline = ? AND number BETWEEN ? AND ?", range)
         // What follows is no longer led up to.
         let next = run.numbers.upperBound &+ 1
         try database.run(
@@ -99,8 +158,8 @@ extension IndexDatabase {
         if let row { return row }
         // A timeline's first transactions follow those of the one before.
         let newest = try database.rows(
-            "SELECT max(newest_transaction) FROM segments WHERE timeline < ?",
-            [SQLiteValue(timeline)]
+            "SELECT max(newest_transaction) FROM segments WHERE timeline < ? AND number < ?",
+            [SQLiteValue(timeline), SQLiteValue(number)]
         ) { $0.integer(0) }.first
         return Before(newestTransaction: (newest ?? nil).map { UInt64(bitPattern: $0) })
     }
@@ -114,6 +173,7 @@ extension IndexDatabase {
             Self.counted($0, near: before.newestTransaction ?? Self.firstEpoch)
         }
         let lowest = summary.lowestTransactionID.flatMap { id in highest.map { Self.counted(id, near: $0) } }
+        let span = highest.flatMap { highest in lowest.map { Self.span($0, highest) } }
         let newestTime = [before.newestTime, summary.latestTime?.rawValue].compactMap(\.self).max()
         let newestTransaction = [before.newestTransaction, highest].compactMap(\.self).max()
         let steppedBack = summary.earliestTime.map { earliest in
@@ -121,17 +181,20 @@ extension IndexDatabase {
         }
         let parameters = try summary.parameters.map { try Self.json($0) }
         try database.run(
-            "INSERT OR REPLACE INTO segments VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+            "INSERT OR REPLACE INTO segments VALUES (" + Array(repeating: "?", count: 33).joined(separator: ",") + ")",
             [
                 SQLiteValue(timeline), SQLiteValue(number),
-                SQLiteValue((segment.isJoined ? before.runStart : nil) ?? number),
+                SQLiteValue((segment.isJoined ? before.runStart : nil) ?? number), .integer(segment.isJoined ? 1 : 0),
+                SQLiteValue(segment.file?.form.suffix), segment.file.map { SQLiteValue($0.bytes) } ?? .null,
+                (segment.file?.stamp?.modified).map { .integer($0) } ?? .null,
+                (segment.file?.stamp?.inode).map { SQLiteValue($0) } ?? .null,
                 SQLiteValue(summary.firstRecord), SQLiteValue(summary.end),
                 SQLiteValue(summary.records), SQLiteValue(summary.recordBytes),
                 SQLiteValue(summary.commits), SQLiteValue(summary.aborts),
                 SQLiteValue(summary.earliestTime), SQLiteValue(summary.latestTime),
                 newestTime.map { .integer($0) } ?? .null, .integer(steppedBack == true ? 1 : 0),
                 lowest.map { SQLiteValue($0) } ?? .null, highest.map { SQLiteValue($0) } ?? .null,
-                newestTransaction.map { SQLiteValue($0) } ?? .null,
+                newestTransaction.map { SQLiteValue($0) } ?? .null, span.map { .integer($0) } ?? .null,
                 SQLiteValue(summary.lastCommit?.time),
                 summary.lastCommit.map { SQLiteValue($0.transactionID) } ?? .null,
                 SQLiteValue(summary.lastCommit?.start), SQLiteValue(summary.lastCommit?.end),
@@ -139,7 +202,6 @@ extension IndexDatabase {
                 SQLiteValue(summary.lastCheckpoint?.time),
                 SQLiteValue(parameters), SQLiteValue(segment.openRecord),
                 SQLiteValue(segment.fault?.readable), SQLiteValue(segment.fault?.what),
-                SQLiteValue(segment.fault?.file),
             ]
         )
         try database.run(
@@ -160,6 +222,11 @@ extension IndexDatabase {
                 ]
             )
         }
+    }
+
+    /// How many bits the difference of two ids has.
+    private static func span(_ lowest: UInt64, _ highest: UInt64) -> Int64 {
+        Int64(UInt64.bitWidth - (highest &- lowest).leadingZeroBitCount)
     }
 
     /// An id beyond 32 bits: the one nearest to another.
@@ -208,8 +275,8 @@ extension IndexDatabase {
     package func doubtful() throws(SQLiteError) -> [Doubtful] {
         try database.rows(
             """
-            SELECT timeline, number, open_record, readable, fault, faulty_file FROM segments WHERE fault IS NOT NULL
-            UNION SELECT timeline, number, open_record, readable, fault, faulty_file FROM segments
+            SELECT timeline, number, open_record, readable, fault FROM segments WHERE fault IS NOT NULL
+            UNION SELECT timeline, number, open_record, readable, fault FROM segments
             WHERE open_record IS NOT NULL ORDER BY timeline, number
             """
         ) { row in
@@ -217,9 +284,7 @@ extension IndexDatabase {
                 timeline: TimelineID(UInt32(truncatingIfNeeded: row.number(0))),
                 number: row.number(1),
                 openRecord: row.lsn(2),
-                fault: row.text(4).map {
-                    IndexedSegment.Fault(readable: row.lsn(3) ?? .invalid, what: $0, file: row.text(5) ?? "")
-                }
+                fault: row.text(4).map { IndexedSegment.Fault(readable: row.lsn(3) ?? .invalid, what: $0) }
             )
         }
     }

@@ -11,7 +11,7 @@ package final class IndexDatabase {
     /// "pgax": tells the file from other programs' databases.
     private static let applicationID: Int64 = 0x7067_6178
     /// A file of another version is made anew.
-    private static let version: Int64 = 1
+    private static let version: Int64 = 2
 
     package let database: SQLiteDatabase
 
@@ -43,7 +43,7 @@ package final class IndexDatabase {
         do {
             try database.transaction {
                 guard try pragma("user_version") != Self.version else { return }
-                for table in ["segments", "events", "names", "state"] {
+                for table in ["segments", "surveys", "events", "names", "state"] {
                     try database.execute("DROP TABLE IF EXISTS \(table)")
                 }
                 try database.execute(Self.schema)
@@ -62,35 +62,48 @@ package final class IndexDatabase {
     ///
     /// `newest_time` and `newest_transaction` are running maxima over a timeline's rows: they only rise with the
     /// number, so that a time or an id is found by one step down an index. Transaction ids are counted on beyond 32
-    /// bits. `run_start` is the first of the valid segments that lead up to this one without a hole. `open_record` is
-    /// the beginning of a record that ends in WAL that was not there.
+    /// bits; `transaction_span` is the number of bits of the difference between the highest and the lowest. `run_start`
+    /// is the first of the valid segments that lead up to this one without a hole; `joined` says whether the first
+    /// record was checked to follow the last one before, on the parent too. `open_record` is the beginning of a record
+    /// that ends in WAL that was not there. `form`, `file_bytes`, `modified` and `inode` tell the file that was read;
+    /// they are null where it could not be opened.
+    ///
+    /// `surveys` has the state after some segments, from which reading can go on.
     private static let schema = """
         CREATE TABLE segments (
-            timeline INTEGER NOT NULL, number INTEGER NOT NULL, run_start INTEGER NOT NULL,
+            timeline INTEGER NOT NULL, number INTEGER NOT NULL, run_start INTEGER NOT NULL, joined INTEGER NOT NULL,
+            form TEXT, file_bytes INTEGER, modified INTEGER, inode INTEGER,
             first_record INTEGER, end INTEGER NOT NULL,
             records INTEGER NOT NULL, bytes INTEGER NOT NULL,
             commits INTEGER NOT NULL, aborts INTEGER NOT NULL,
             earliest_time INTEGER, latest_time INTEGER, newest_time INTEGER, stepped_back INTEGER NOT NULL,
             lowest_transaction INTEGER, highest_transaction INTEGER, newest_transaction INTEGER,
+            transaction_span INTEGER,
             commit_time INTEGER, commit_transaction INTEGER, commit_start INTEGER, commit_end INTEGER,
             checkpoint_start INTEGER, checkpoint_redo INTEGER, checkpoint_time INTEGER,
-            parameters TEXT, open_record INTEGER, readable INTEGER, fault TEXT, faulty_file TEXT,
+            parameters TEXT, open_record INTEGER, readable INTEGER, fault TEXT,
             PRIMARY KEY (timeline, number)
         ) WITHOUT ROWID;
         CREATE INDEX segments_by_time ON segments (timeline, newest_time, number);
         CREATE INDEX segments_by_transaction ON segments (timeline, newest_transaction, number);
+        CREATE INDEX segments_by_span ON segments (timeline, transaction_span, highest_transaction)
+            WHERE transaction_span IS NOT NULL;
         CREATE INDEX segments_by_run ON segments (timeline, run_start, number);
         CREATE INDEX segments_with_commits ON segments (timeline, number) WHERE commits > 0;
         CREATE INDEX segments_with_parameters ON segments (timeline, number) WHERE parameters IS NOT NULL;
         CREATE INDEX segments_stepping_back ON segments (timeline, number) WHERE stepped_back <> 0;
         CREATE INDEX segments_with_faults ON segments (timeline, number) WHERE fault IS NOT NULL;
         CREATE INDEX segments_with_open_records ON segments (timeline, number) WHERE open_record IS NOT NULL;
+        CREATE TABLE surveys (
+            timeline INTEGER NOT NULL, number INTEGER NOT NULL, state TEXT NOT NULL, PRIMARY KEY (timeline, number)
+        ) WITHOUT ROWID;
         CREATE TABLE events (
             timeline INTEGER NOT NULL, start INTEGER NOT NULL, ordinal INTEGER NOT NULL, number INTEGER NOT NULL,
             kind TEXT NOT NULL, name TEXT, event TEXT NOT NULL,
             PRIMARY KEY (timeline, start, ordinal)
         ) WITHOUT ROWID;
         CREATE INDEX events_by_kind ON events (kind, name, timeline, start);
+        CREATE INDEX events_by_position ON events (start, timeline, kind);
         CREATE INDEX events_by_segment ON events (timeline, number);
         CREATE TABLE names (
             database INTEGER NOT NULL, relation INTEGER NOT NULL, file INTEGER NOT NULL,
@@ -107,7 +120,7 @@ package final class IndexDatabase {
     package func state<Value: Decodable>(_ type: Value.Type, _ key: String) throws(SQLiteError) -> Value? {
         let text = try database.rows("SELECT value FROM state WHERE key = ?", [.text(key)]) { $0.text(0) }
         // What another version wrote is as if it were not there.
-        return (text.first ?? nil).flatMap { try? JSONDecoder().decode(type, from: Data($0.utf8)) }
+        return (text.first ?? nil).flatMap { try? Self.value(type, $0) }
     }
 
     package func setState(_ value: some Encodable, _ key: String) throws {
@@ -121,8 +134,8 @@ package final class IndexDatabase {
         return String(decoding: try encoder.encode(value), as: UTF8.self)
     }
 
-    package func removeState(_ key: String) throws(SQLiteError) {
-        try database.run("DELETE FROM state WHERE key = ?", [.text(key)])
+    static func value<Value: Decodable>(_ type: Value.Type, _ text: String) throws -> Value {
+        try JSONDecoder().decode(type, from: Data(text.utf8))
     }
 }
 

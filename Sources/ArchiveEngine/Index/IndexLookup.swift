@@ -39,7 +39,10 @@ package struct IndexLookup {
             // The segment in which a timeline is left is read from the next one's copy.
             let limit = leg.end.map { size.number(of: $0) } ?? UInt64(Int64.max)
             guard next < limit else { continue }
-            guard let last = try lastOfRun(leg.timeline, holding: next) else { return stretches }
+            // Beyond a fork only if the first record there was checked to follow the last one before.
+            guard let last = try lastOfRun(leg.timeline, holding: next, mustBeJoined: !stretches.isEmpty) else {
+                return stretches
+            }
             stretches.append(Stretch(timeline: leg.timeline, numbers: next...min(last, limit - 1)))
             guard last >= limit - 1 else { return stretches }
             next = limit
@@ -48,19 +51,23 @@ package struct IndexLookup {
     }
 
     /// The last sound segment of the run without a hole that a segment belongs to; nil when it is not sound itself.
-    private func lastOfRun(_ timeline: TimelineID, holding number: UInt64) throws(SQLiteError) -> UInt64? {
+    private func lastOfRun(
+        _ timeline: TimelineID,
+        holding number: UInt64,
+        mustBeJoined: Bool
+    ) throws(SQLiteError) -> UInt64? {
         let found = try index.database.rows(
             Self.lastOfRun,
             [SQLiteValue(timeline), SQLiteValue(number)]
-        ) { ($0.number(0), $0.integer(1) == 1) }.first
-        guard let found else { return nil }
+        ) { ($0.number(0), $0.integer(1) == 1, isJoined: $0.integer(2) == 1) }.first
+        guard let found, found.isJoined || !mustBeJoined else { return nil }
         // A faulty one is the last of its run.
         let last = found.1 ? found.0 : found.0 &- 1
         return last >= number && found.0 >= number ? last : nil
     }
 
     static let lastOfRun = """
-        SELECT last.number, last.fault IS NULL AND last.open_record IS NULL
+        SELECT last.number, last.fault IS NULL AND last.open_record IS NULL, this.joined
         FROM segments AS this JOIN segments AS last ON last.timeline = this.timeline AND last.number =
             (SELECT max(number) FROM segments AS other
              WHERE other.timeline = this.timeline AND other.run_start = this.run_start)
@@ -116,19 +123,23 @@ package struct IndexLookup {
             ($0.number(0) >> 32, $0.number(1) >> 32)
         }.first
         guard let bounds, bounds.0 <= bounds.1 else { return nil }
-        var found: [UInt64] = []
+        var found: UInt64?
         for epoch in bounds.0...bounds.1 {
-            let wanted = SQLiteValue(epoch << 32 | UInt64(id))
-            // Before this one, every id was lower.
-            let first = try index.database.rows(Self.firstByTransaction, [range[0], wanted]) { $0.number(0) }.first
-            guard let first, first <= stretch.numbers.upperBound else { continue }
-            let from = max(first, stretch.numbers.lowerBound)
-            found += try index.database.rows(
-                Self.firstEnding,
-                [range[0], SQLiteValue(from), range[2], wanted, wanted]
-            ) { $0.number(0) }
+            let wanted = epoch << 32 | UInt64(id)
+            // Of a segment whose ids span so many, the highest is not further from this one.
+            for span in 0...UInt64(UInt32.bitWidth) {
+                let first =
+                    try index.database.rows(
+                        Self.firstEnding,
+                        [
+                            range[0], SQLiteValue(span), SQLiteValue(wanted), SQLiteValue(wanted &+ (1 << span) &- 1),
+                            SQLiteValue(wanted), range[1], range[2],
+                        ]
+                    ) { $0.integer(0).map { UInt64(bitPattern: $0) } }.first ?? nil
+                found = [found, first].compactMap(\.self).min()
+            }
         }
-        return found.min()
+        return found
     }
 
     static let transactionBounds = """
@@ -136,20 +147,16 @@ package struct IndexLookup {
                 ORDER BY newest_transaction LIMIT 1) - 0x80000000,
                (SELECT newest_transaction FROM segments WHERE timeline = ? ORDER BY newest_transaction DESC LIMIT 1)
         """
-    static let firstByTransaction = """
-        SELECT number FROM segments WHERE timeline = ? AND newest_transaction >= ?
-        ORDER BY newest_transaction, number LIMIT 1
-        """
     static let firstEnding = """
-        SELECT number FROM segments WHERE timeline = ? AND number BETWEEN ? AND ?
-        AND lowest_transaction <= ? AND highest_transaction >= ? ORDER BY number LIMIT 1
+        SELECT min(number) FROM segments WHERE timeline = ? AND transaction_span = ?
+        AND highest_transaction BETWEEN ? AND ? AND lowest_transaction <= ? AND number BETWEEN ? AND ?
         """
 
     /// What looking up runs, for a test of how SQLite goes about it.
     package static let planned: [(query: String, values: [SQLiteValue])] = [
         (maximumBefore, [.integer(1), .integer(1)]), (firstByTime, [.integer(1), .integer(1)]),
-        (firstByTransaction, [.integer(1), .integer(1)]), (transactionBounds, [.integer(1), .integer(1)]),
-        (firstEnding, (0..<5).map { _ in .integer(1) }), (lastOfRun, [.integer(1), .integer(1)]),
+        (transactionBounds, [.integer(1), .integer(1)]),
+        (firstEnding, (0..<7).map { _ in .integer(1) }), (lastOfRun, [.integer(1), .integer(1)]),
         (lastWithCommits, (0..<3).map { _ in .integer(1) }),
     ]
 
@@ -183,6 +190,8 @@ package struct IndexLookup {
         package var parameters: WALEvent.ParameterChange?
         package var barrier: ReplayBarrier?
         package var fullPageWritesOff: LSN?
+        /// What it leads through.
+        package var stretches: [Stretch]
     }
 
     /// The longest stretch of a path that need not be read for what is wanted.
@@ -198,7 +207,7 @@ package struct IndexLookup {
         guard let begin = try lastWithCommits(before)?.number(size: size) else { return nil }
         let passed = Self.part(of: before, below: begin)
         guard !passed.isEmpty else { return nil }
-        var result = Passed(end: size.start(of: begin), clockSteppedBack: false)
+        var result = Passed(end: size.start(of: begin), clockSteppedBack: false, stretches: passed)
         for stretch in passed { try add(stretch, to: &result) }
         return result
     }

@@ -25,26 +25,44 @@ package struct IndexPlan: Hashable, Sendable {
 
     /// - Parameters:
     ///   - present: the complete segments of each timeline, in order.
-    ///   - rows: the segments with rows, in order.
-    package init(present: [TimelineID: [UInt64]], rows: [TimelineID: [UInt64]]) {
-        for timeline in Set(present.keys).union(rows.keys).sorted() {
+    ///   - rows: the segments with rows that say what is there, in order.
+    ///   - outdated: the segments with other rows.
+    package init(
+        present: [TimelineID: [UInt64]],
+        rows: [TimelineID: [UInt64]],
+        outdated: [TimelineID: [UInt64]] = [:]
+    ) {
+        var firstRead = UInt64.max
+        for timeline in Set(present.keys).union(rows.keys).union(outdated.keys).sorted() {
             let here = present[timeline] ?? []
             let known = rows[timeline] ?? []
-            let hereSet = Set(here)
-            let knownSet = Set(known)
-            // What a row says follows from the segments before it: one that came later means reading on from there.
-            let filled = here.first { !knownSet.contains($0) }
-            let again = filled ?? UInt64.max
-            remove += Self.runs(known.filter { !hereSet.contains($0) || $0 > again }, of: timeline)
-            read += Self.runs(here.filter { !knownSet.contains($0) || $0 > again }, of: timeline)
+            let gone = Self.subtracting(here, from: known)
+            // What a row says follows from the segments before it, also on the timelines before: one that came later,
+            // or went and did not expire, means reading on from there.
+            var again = Self.subtracting(known, from: here).first ?? .max
+            if let oldest = here.first, let hole = gone.first(where: { $0 > oldest }) { again = min(again, hole) }
+            if let first = known.first, firstRead < first { again = 0 }
+            firstRead = min(firstRead, max(again, here.first ?? .max))
+            remove += Self.runs(((outdated[timeline] ?? []) + gone + known.drop { $0 < again }).sorted(), of: timeline)
+            read += Self.runs(Array(here.drop { $0 < again }), of: timeline)
         }
     }
 
+    /// Those of `all` that are not among `others`; both are in order.
+    private static func subtracting(_ others: [UInt64], from all: [UInt64]) -> [UInt64] {
+        var others = others[...]
+        return all.filter { number in
+            others = others.drop { $0 < number }
+            return others.first != number
+        }
+    }
+
+    /// Of numbers in order, of which some may be there twice.
     private static func runs(_ numbers: [UInt64], of timeline: TimelineID) -> [Run] {
         var runs: [Run] = []
         for number in numbers {
-            if let last = runs.indices.last, runs[last].numbers.upperBound &+ 1 == number {
-                runs[last].numbers = runs[last].numbers.lowerBound...number
+            if let last = runs.indices.last, number <= runs[last].numbers.upperBound &+ 1 {
+                runs[last].numbers = runs[last].numbers.lowerBound...max(number, runs[last].numbers.upperBound)
             } else {
                 runs.append(Run(timeline: timeline, numbers: number...number))
             }

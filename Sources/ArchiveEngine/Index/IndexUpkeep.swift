@@ -19,29 +19,28 @@ package struct IndexUpkeep: Sendable {
         package var seconds: Double
     }
 
+    /// Others that want the index get it in between.
+    private static let longestHoldSeconds = 5.0
+
     /// - Parameter rebuild: read everything again; the names that are known stay.
     package func run(rebuild: Bool, say: (String) -> Void) throws -> Result {
         let began = SystemClock.monotonicSeconds()
-        let file = IndexFile(container)
         do {
-            return try file.use(for: "wal_archive index", waitSeconds: 600, say: say) { index in
-                if rebuild { try index.forgetSegments() }
-                let plan = try Indexing(container).plan(index)
-                progress.step("reading \(plan.segmentsToRead) segments")
-                let total = plan.segmentsToRead &* container.segmentSize.bytes
-                let counter = ByteCounter()
-                let indexing = Indexing(container) { read in
-                    progress.report(.bytes(done: counter.add(read &* container.segmentSize.bytes), total: total))
-                }
-                let outcome = try indexing.run(index, plan)
-                try IndexStatus.write(try index.end(size: container.segmentSize), container)
-                return Result(
-                    outcome: outcome,
-                    extent: try index.extent(),
-                    bytes: file.bytes,
-                    seconds: SystemClock.monotonicSeconds() - began
-                )
+            var result = try round(rebuild: rebuild, of: nil, say)
+            while !result.outcome.isComplete {
+                SystemClock.sleep(seconds: 0.05)
+                let next = try round(rebuild: false, of: result.total, say)
+                result.outcome.segmentsRead += next.outcome.segmentsRead
+                result.outcome.segmentsRemoved += next.outcome.segmentsRemoved
+                result.outcome.isComplete = next.outcome.isComplete
+                result.extent = next.extent
             }
+            return Result(
+                outcome: result.outcome,
+                extent: result.extent,
+                bytes: IndexFile(container).bytes,
+                seconds: SystemClock.monotonicSeconds() - began
+            )
         } catch let error as SQLiteError {
             throw ArchiveError(
                 .failed,
@@ -50,15 +49,42 @@ package struct IndexUpkeep: Sendable {
             )
         }
     }
+
+    private struct Round {
+        var outcome: Indexing.Outcome
+        var extent: IndexDatabase.Extent
+        var total: UInt64
+    }
+
+    /// - Parameter total: how many segments were to be read in the first round.
+    private func round(rebuild: Bool, of total: UInt64?, _ say: (String) -> Void) throws -> Round {
+        try IndexFile(container).use(for: "wal_archive index", waitSeconds: 600, say: say) { index in
+            if rebuild { try index.forgetSegments() }
+            let present = try PresentSegments(container, index)
+            let plan = Indexing(container).plan(present)
+            let total = total ?? plan.segmentsToRead
+            if total == plan.segmentsToRead { progress.step("reading \(total) segments") }
+            let bytes = container.segmentSize.bytes
+            let counter = ByteCounter()
+            _ = counter.add((total - min(total, plan.segmentsToRead)) &* bytes)
+            let began = SystemClock.monotonicSeconds()
+            let indexing = Indexing(
+                container,
+                advanced: { progress.report(.bytes(done: counter.add($0 &* bytes), total: total &* bytes)) },
+                mayGoOn: { SystemClock.monotonicSeconds() - began < Self.longestHoldSeconds }
+            )
+            let outcome = try indexing.run(index, plan, present)
+            try IndexStatus.write(try index.end(size: container.segmentSize), container)
+            return Round(outcome: outcome, extent: try index.extent(), total: total)
+        }
+    }
 }
 
 extension IndexDatabase {
     /// All but the names.
     func forgetSegments() throws {
         try database.transaction {
-            try database.execute(
-                "DELETE FROM segments; DELETE FROM events; DELETE FROM state WHERE key LIKE 'survey-%'"
-            )
+            try database.execute("DELETE FROM segments; DELETE FROM events; DELETE FROM surveys")
         }
     }
 }

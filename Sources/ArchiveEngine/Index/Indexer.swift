@@ -55,10 +55,21 @@ final class Indexer: Sendable {
                 !isEnding && SystemClock.monotonicSeconds() - began < Self.longestHoldSeconds
             }
         )
-        return try IndexFile(container).use(for: "indexing", say: { log.line($0) }) { index in
-            let outcome = try indexing.run(index, try indexing.plan(index))
-            try IndexStatus.write(try index.end(size: container.segmentSize), container)
-            return outcome.isComplete
+        do {
+            return try IndexFile(container).use(
+                for: "indexing",
+                mayWait: { !isEnding },
+                say: { log.line($0) },
+                { index in
+                    let present = try PresentSegments(container, index)
+                    let outcome = try indexing.run(index, indexing.plan(present), present)
+                    try IndexStatus.write(try index.end(size: container.segmentSize), container)
+                    return outcome.isComplete
+                }
+            )
+        } catch let conflict as LockConflict where conflict.path == container.paths.indexLock {
+            // Another process is at it for long: it does the same.
+            return false
         }
     }
 
@@ -67,7 +78,7 @@ final class Indexer: Sendable {
         let begin = SystemClock.monotonicSeconds()
         guard begin >= follow.namesDue, !isEnding else { return }
         do {
-            try NameRefresh(container: container).run()
+            try NameRefresh(container: container, mayWait: { [self] in !isEnding }).run()
         } catch {
             follow.namesDue = begin + Self.namesSeconds
             return

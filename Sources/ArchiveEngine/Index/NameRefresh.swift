@@ -78,6 +78,8 @@ struct CatalogNames {
 /// Keeps the index's names as the standby's catalogs are.
 struct NameRefresh {
     let container: Container
+    /// Asked while another process has the index.
+    let mayWait: () -> Bool
 
     /// Reads them anew where replay has gone on since the last time.
     ///
@@ -86,10 +88,10 @@ struct NameRefresh {
         let catalog = CatalogNames(container: container, port: StandbyConfiguration.port)
         guard let position = try catalog.position() else { return }
         let file = IndexFile(container)
-        let last = try file.use(for: "reading names", say: { _ in }) { try $0.namesState()?.position }
+        let last = try file.look { try $0.namesState()?.position }
         guard position != last else { return }
         var found = try read(catalog, at: position)
-        try file.use(for: "writing names", say: { _ in }) { index in
+        try file.use(for: "writing names", mayWait: mayWait, say: { _ in }) { index in
             // A database that is gone takes its relations with it.
             let known = try index.databasesWithNames()
             let there = Set(found[0, default: []].filter { $0.kind == .database }.map(\.relation))

@@ -5,22 +5,18 @@ import WALStore
 
 /// What the index says to those who look for a target.
 extension TargetIndex {
-    /// More is not read just to save reading.
-    private static let mostToRead: UInt64 = 64
-
     /// - Parameter say: is told of what a user should know, such as an index that was built anew.
     package static func of(_ container: Container, say: @escaping @Sendable (String) -> Void) -> TargetIndex {
         TargetIndex(
             passOver: { target, redo, path in
                 guard let wanted = IndexLookup.Wanted(target) else { return nil }
-                // Without it, or while another process is at work on it, the WAL is read.
-                return try? IndexFile(container).use(for: "clone create", waitSeconds: 1, say: say) { index in
-                    let indexing = Indexing(container)
-                    var plan = try indexing.plan(index)
-                    if plan.segmentsToRead > mostToRead { plan.read = [] }
-                    _ = try indexing.run(index, plan)
+                // Without it, and from where it ends, the WAL is read.
+                return try? IndexFile(container).look { index in
                     let lookup = IndexLookup(index, size: container.segmentSize)
-                    return try lookup.passOver(wanted, from: redo, along: path).map { PassedWAL($0, redo: redo) }
+                    guard let passed = try lookup.passOver(wanted, from: redo, along: path),
+                        try isThere(passed.stretches, index, container)
+                    else { return nil }
+                    return PassedWAL(passed, redo: redo)
                 }
             },
             drops: { table in
@@ -42,6 +38,22 @@ extension TargetIndex {
                 }
             }
         )
+    }
+
+    /// Whether the files are still the ones that the index speaks of.
+    private static func isThere(
+        _ stretches: [IndexLookup.Stretch],
+        _ index: IndexDatabase,
+        _ container: Container
+    ) throws -> Bool {
+        var files: [IndexDatabase.File] = []
+        for stretch in stretches {
+            try index.eachFile(in: .init(timeline: stretch.timeline, numbers: stretch.numbers)) { files.append($0) }
+        }
+        return try files.allSatisfy { file in
+            let name = SegmentName(timeline: file.timeline, number: file.number, size: container.segmentSize)
+            return try container.walDirectory.locate(name, completeOnly: true).map(file.isOf) ?? false
+        }
     }
 
     private static func drops(of table: String, in contents: ArchiveContents) throws -> [Drop] {

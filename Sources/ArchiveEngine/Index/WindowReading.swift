@@ -53,8 +53,8 @@ package struct WindowReading {
     /// Of every timeline that there is anything of.
     private func paths(_ snapshots: [SnapshotRecord]) throws -> [TimelineID: TimelinePath] {
         let timelines = Set(contents.present.complete.keys).union(contents.present.partial.keys)
-            .union(snapshots.map(\.timeline)).union(try container.walDirectory.list().histories)
-        return Dictionary(uniqueKeysWithValues: timelines.map { ($0, container.path(to: $0)) })
+            .union(snapshots.map(\.timeline)).union(contents.present.histories)
+        return try Dictionary(uniqueKeysWithValues: timelines.map { ($0, try container.path(to: $0)) })
     }
 
     private func readable() throws -> ReadableWAL {
@@ -68,7 +68,7 @@ package struct WindowReading {
             let partial = contents.present.partial[timeline] ?? []
             for number in ((contents.present.complete[timeline] ?? []) + partial).sorted() {
                 if let tail = tails[timeline]?[number] {
-                    wal.add(number, of: timeline, readable: tail.readable)
+                    wal.add(number, of: timeline, readable: tail.readable, damage: tail.damage)
                 } else if let row = doubtful[timeline]?[number] {
                     wal.add(
                         number,

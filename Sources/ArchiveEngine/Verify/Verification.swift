@@ -42,7 +42,11 @@ package struct Verification: Sendable {
             seconds: SystemClock.monotonicSeconds() - begin,
             at: PostgresTime(unixMicroseconds: SystemClock.now())
         )
-        if let container = gathering.container { LastVerification(report).store(container) }
+        if let container = gathering.container {
+            LastVerification(report).store(container)
+            // An index that cannot be written now is of no use, and told of by who reads it.
+            if deep { try? IndexFile(container).agree(with: outcome.breaks, in: outcome.plan.needed) }
+        }
         return report
     }
 

@@ -12,18 +12,18 @@ package struct ArchiveListing: Sendable {
     /// The length of all files together, of all forms where there are several.
     package let totalBytes: UInt64
 
-    package init(_ entries: [(name: String, bytes: UInt64)]) {
+    package init(_ entries: [(name: String, bytes: UInt64, stamp: StoredSegment.Stamp?)]) {
         var best: [SegmentName: StoredSegment] = [:]
         var histories: [TimelineID] = []
         var backupHistories: [String] = []
         var foreign: [String] = []
         var total: UInt64 = 0
-        for (name, bytes) in entries {
+        for (name, bytes, stamp) in entries {
             total &+= bytes
             let file = ArchiveFileName(name)
             if let segment = file?.segment, let form = file?.form {
                 if let known = best[segment], !form.isBetter(than: known.form) { continue }
-                best[segment] = StoredSegment(name: segment, form: form, bytes: bytes)
+                best[segment] = StoredSegment(name: segment, form: form, bytes: bytes, stamp: stamp)
                 continue
             }
             switch file {

@@ -30,12 +30,20 @@ package struct WALDirectory: Sendable {
     /// What pgarchive keeps there and is no WAL.
     package static func isOurs(_ name: String) -> Bool { name == quarantineName || name == ArchiveMark.name }
 
-    /// Everything in the directory; files that vanish meanwhile are left out.
+    /// Everything in the directory; files that vanish meanwhile are left out, but no segment that changes its form.
     package func list() throws -> ArchiveListing {
-        var entries: [(name: String, bytes: UInt64)] = []
-        for name in try FileTree.list(path) where !Self.isOurs(name) {
-            guard let bytes = try fileBytes(name) else { continue }
-            entries.append((name, bytes))
+        var entries: [(name: String, bytes: UInt64, stamp: StoredSegment.Stamp?)] = []
+        let names = try FileTree.list(path)
+        try FaultPoint.pass("list.named")
+        for name in names where !Self.isOurs(name) {
+            if let status = try status(name) {
+                entries.append((name, UInt64(max(0, status.bytes)), .init(status)))
+            } else if let segment = ArchiveFileName(name)?.segment, let stored = try locate(segment),
+                !names.contains(stored.fileName)
+            {
+                // Completed or compressed since the names were read: then it has a name that is not among them.
+                entries.append((stored.fileName, stored.bytes, stored.stamp))
+            }
         }
         return ArchiveListing(entries)
     }
@@ -49,8 +57,8 @@ package struct WALDirectory: Sendable {
         let complete = StoredSegment.Form.complete
         for forms in completeOnly ? [complete] : [complete, StoredSegment.Form.partials, complete] {
             for form in forms {
-                guard let bytes = try fileBytes("\(name)\(form.suffix)") else { continue }
-                return StoredSegment(name: name, form: form, bytes: bytes)
+                guard let status = try status("\(name)\(form.suffix)") else { continue }
+                return StoredSegment(name: name, form: form, bytes: UInt64(max(0, status.bytes)), stamp: .init(status))
             }
         }
         return nil
@@ -108,9 +116,9 @@ package struct WALDirectory: Sendable {
         // The compressed forms go last: while anything is left of the segment, it is whole.
         for form in StoredSegment.Form.complete {
             let fileName = "\(name)\(form.suffix)"
-            guard let bytes = try fileBytes(fileName) else { continue }
+            guard let status = try status(fileName) else { continue }
             try DurableFile.remove(FilePath.join(path, fileName))
-            freed &+= bytes
+            freed &+= UInt64(max(0, status.bytes))
         }
         return freed
     }
@@ -120,13 +128,18 @@ package struct WALDirectory: Sendable {
         try DurableFile.remove(path(of: segment))
     }
 
-    private func fileBytes(_ name: String) throws -> UInt64? {
+    private func status(_ name: String) throws -> FileStatus? {
         do throws(SystemError) {
-            let status = try FileTree.status(FilePath.join(path, name))
-            return UInt64(max(0, status.bytes))
+            return try FileTree.status(FilePath.join(path, name))
         } catch {
             guard error.isNotFound else { throw error }
             return nil
         }
+    }
+}
+
+extension StoredSegment.Stamp {
+    init(_ status: FileStatus) {
+        self.init(modified: status.modified, inode: status.inode)
     }
 }

@@ -74,7 +74,10 @@ final class SurveyReading {
     private func read(_ piece: SurveyPieces.Piece, _ name: SegmentName, _ scan: consuming SurveyScan) -> SurveyedPiece {
         var result = SurveyedPiece(name: name)
         do {
+            // What cannot be opened is there all the same.
+            result.stored = try source.directory.locate(name)
             guard let stored = try reader(of: piece.segment, at: scan.position)?.stored else {
+                result.stored = nil
                 result.trouble = .missing
                 return result
             }

@@ -4,7 +4,7 @@ package import WALFormat
 package struct SurveyedSegment: Sendable {
     /// The name the path demands, on the newest timeline that the archive has the segment of.
     package let name: SegmentName
-    /// The file that was read; nil when there is none.
+    /// The file that was read, or that could not be; nil when there is none.
     package let stored: StoredSegment?
     package let outcome: Outcome
     /// Of the records that begin here, as far as they are valid; nil when nothing could be read.

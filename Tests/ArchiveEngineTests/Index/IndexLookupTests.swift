@@ -39,7 +39,7 @@ struct IndexLookupTests {
             number: number,
             summary: summary,
             events: events,
-            fault: fault ? .init(readable: start, what: "it is broken", file: "") : nil
+            fault: fault ? .init(readable: start, what: "it is broken") : nil
         )
     }
 

@@ -32,6 +32,25 @@ struct IndexPlanTests {
         #expect(plan.read == [.init(timeline: Self.one, numbers: 2...4)])
     }
 
+    @Test("a segment that is gone from the middle makes what follows be read again, an expired one does not")
+    func gone() {
+        let plan = Self.plan([Self.one: [2, 3, 5]], [Self.one: [1, 2, 3, 4, 5]])
+        #expect(plan.remove == [.init(timeline: Self.one, numbers: 1...1), .init(timeline: Self.one, numbers: 4...5)])
+        #expect(plan.read == [.init(timeline: Self.one, numbers: 5...5)])
+    }
+
+    @Test("what came late before a fork makes the later timeline be read again")
+    func laterTimeline() {
+        let rows: [TimelineID: [UInt64]] = [Self.one: [1, 2], Self.two: [4, 5]]
+        let late = Self.plan([Self.one: [1, 2, 3], Self.two: [4, 5]], rows)
+        #expect(late.remove == [.init(timeline: Self.two, numbers: 4...5)])
+        #expect(late.segmentsToRead == 3)
+        #expect(Self.plan([Self.one: [1, 2, 4], Self.two: [4, 5]], rows).segmentsToRead == 1)
+        let outdated = IndexPlan(present: [Self.one: [1, 2, 3]], rows: [Self.one: [1, 3]], outdated: [Self.one: [2]])
+        #expect(outdated.remove == [.init(timeline: Self.one, numbers: 2...3)])
+        #expect(outdated.read == outdated.remove)
+    }
+
     @Test("carried out, whatever was there before, every segment that is there has a row and no other")
     func random() {
         for _ in 0..<500 {
@@ -46,8 +65,12 @@ struct IndexPlanTests {
                 rows.insert(number)
             }
             #expect(rows == Set(present))
-            // Nothing in front of the first news is read again.
-            let news = present.first { !known.contains($0) } ?? 99
+            // Nothing in front of the first news or hole is read again.
+            let oldest = present.first ?? 99
+            let news = min(
+                present.first { !known.contains($0) } ?? 99,
+                known.filter { $0 > oldest && !present.contains($0) }.min() ?? 99
+            )
             #expect(plan.read.allSatisfy { $0.numbers.lowerBound >= news })
         }
     }
