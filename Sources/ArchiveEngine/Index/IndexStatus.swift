@@ -4,7 +4,7 @@ package import WALFormat
 
 /// What the indexer says of itself, for everybody else to read (`run/index.json`).
 package struct IndexStatus: Codable, Hashable, Sendable {
-    /// The end of the last record of what is indexed without a hole, on the newest timeline.
+    /// The end of the last segment that is indexed, on the newest timeline; holes before it are the window's matter.
     package var position: LSN?
     package var timeline: TimelineID?
     /// The last commit in it.
