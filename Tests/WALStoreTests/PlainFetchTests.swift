@@ -113,6 +113,12 @@ struct PlainFetchTests {
                 try copy.arrive(TimelineID(2), forkingAt: start.advanced(by: 4096))
                 let own = SegmentName(timeline: TimelineID(2), containing: start, size: copy.original.size)
                 try SpoiltFile.write(bytes, to: copy.file("\(own)"))
+                // Who follows timeline 2 gets its copy; who asks for this one follows timeline 1, which went on in it.
+                #expect(try fetch(copy, left).status == 200)
+                try SpoiltFile.write("", to: "\(data(copy))/standby.signal")
+                let standby = try fetch(copy, left)
+                #expect(standby.status == 1 && standby.error.isEmpty, "\(standby)")
+                unlink("\(data(copy))/standby.signal")
                 // As PostgreSQL asks at the end of timeline 2: that is one.
                 for timeline: UInt32 in [2, 1] {
                     let end = SegmentName(timeline: TimelineID(timeline), containing: start, size: copy.original.size)

@@ -20,7 +20,7 @@ package struct Repair: Sendable {
 
     package struct Result: Codable, Sendable {
         package var name: String
-        /// `fetched`, `unchanged`, `kept` (another copy was right) or `left`.
+        /// `fetched`, `broughtBack` (by restore_program), `unchanged`, `kept` (another copy was right) or `left`.
         package var done: String
         /// Where the bad files are kept.
         package var quarantined: [String]
@@ -101,13 +101,13 @@ package struct Repair: Sendable {
         }
         let temporary = DurableFile.temporaryName(for: FilePath.join(directory.path, step.name))
         do {
-            try fetch(name, to: temporary, check)
+            let done = try fetch(name, to: temporary, check)
             if step.suspects.count > 1, try stored.contains(where: { try isEqual($0, temporary) }) {
                 unlink(temporary)
                 return Result(name: step.name, done: "unchanged", quarantined: [])
             }
             let kept = try install(temporary, name, replacing: stored, quarantine)
-            return Result(name: step.name, done: "fetched", quarantined: kept)
+            return Result(name: step.name, done: done, quarantined: kept)
         } catch {
             unlink(temporary)
             throw error
@@ -135,7 +135,9 @@ package struct Repair: Sendable {
     }
 
     /// From the upstream, or else from where `wal.restore_program` finds it.
-    private func fetch(_ name: SegmentName, to temporary: String, _ check: SegmentCheck) throws {
+    ///
+    /// - Returns: how it was done.
+    private func fetch(_ name: SegmentName, to temporary: String, _ check: SegmentCheck) throws -> String {
         do {
             try download(name, to: temporary)
             guard try check.isRight(name, at: temporary) else {
@@ -143,6 +145,7 @@ package struct Repair: Sendable {
                     description: "what the upstream sent does not go with the segments beside it"
                 )
             }
+            return "fetched"
         } catch {
             guard error is UpstreamSegments.Unavailable || error is LinkError,
                 let program = verification.gathering.container.flatMap({ RestoreProgram($0) })
@@ -153,6 +156,7 @@ package struct Repair: Sendable {
                 try check.isRight(name, at: temporary)
             else { throw error }
             try DurableFile.syncFile(temporary)
+            return "broughtBack"
         }
     }
 

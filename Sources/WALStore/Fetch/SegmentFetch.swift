@@ -37,10 +37,11 @@ package struct SegmentFetch {
         }
     }
 
+    /// A standby asks again by itself, and may be fed from elsewhere meanwhile.
+    private var isStandby: Bool { request.isPlain && FileTree.exists("standby.signal") }
+
     private func serveWithPatience(report: (String) -> Void) -> FetchOutcome {
         if case .segment(let segment) = plan { noteEndBeforeServing(segment) }
-        // A standby asks again by itself, and may be fed from elsewhere meanwhile.
-        let isStandby = request.isPlain && FileTree.exists("standby.signal")
         let deadline = Deadline(seconds: isStandby ? 0 : request.patienceSeconds)
         while true {
             let trouble: FetchTrouble
@@ -76,7 +77,10 @@ package struct SegmentFetch {
             else { return false }
             if request.isPlain {
                 if let trouble = try divergence(segment) { throw trouble }
-                if !reader.stored.form.isComplete, try isBeforeOthers(segment) || isLeftLater(segment) != nil {
+                if !reader.stored.form.isComplete,
+                    try isBeforeOthers(segment)
+                        || isLeftLater(segment).map({ try !hasOwn(segment, $0.timeline) }) ?? false
+                {
                     return false
                 }
             }
@@ -150,7 +154,8 @@ package struct SegmentFetch {
             if try isBeforeOthers(segment) || isBeforePartial(segment) {
                 return missing("segment \(segment.name) is not in the archive, though later ones are")
             }
-            if let newer = try isLeftLater(segment) {
+            // A standby goes over to the newer timeline when it gets no more of this one.
+            if let newer = try isLeftLater(segment), try !(isStandby && hasOwn(segment, newer.timeline)) {
                 return missing(
                     "segment \(segment.name) is not in the archive, though timeline \(newer.timeline) goes on from "
                         + "timeline \(segment.name.timeline) at \(newer.fork)"
@@ -179,8 +184,8 @@ package struct SegmentFetch {
         guard let (newest, fork) = try fork(from: segment.name.timeline), segment.start <= fork,
             fork < directory.segmentSize.segmentEnd(of: segment.start)
         else { return nil }
+        guard try !hasOwn(segment, newest) else { return nil }
         let own = SegmentName(timeline: newest, containing: segment.start, size: directory.segmentSize)
-        guard try directory.open(own) == nil else { return nil }
         return FetchTrouble(
             .missing,
             request.name,
@@ -243,12 +248,13 @@ package struct SegmentFetch {
         guard request.path == nil, let newer = try fork(from: segment.name.timeline), segment.start < newer.fork else {
             return nil
         }
-        // In the segment in which it leaves, the newer timeline's copy has all that is needed.
-        let own = SegmentName(timeline: newer.timeline, containing: segment.start, size: directory.segmentSize)
-        if newer.fork < directory.segmentSize.segmentEnd(of: segment.start), try directory.locate(own) != nil {
-            return nil
-        }
         return try isBeforeItsTimeline(segment) ? nil : newer
+    }
+
+    /// Whether a newer timeline has this segment, too: the one in which it leaves its parent.
+    private func hasOwn(_ segment: FetchPlan.Segment, _ newer: TimelineID) throws -> Bool {
+        try directory.locate(SegmentName(timeline: newer, containing: segment.start, size: directory.segmentSize))
+            != nil
     }
 
     /// PostgreSQL asks the newest timeline first, also for WAL that only its ancestors have.

@@ -21,6 +21,7 @@ enum RepairView {
         var lines = outcome.results.map { result in
             switch result.done {
             case "fetched": palette.green("fetched") + " \(result.name) from the upstream"
+            case "broughtBack": palette.green("brought back") + " \(result.name) by wal.restore_program"
             case "kept": palette.green("kept") + " the copy of \(result.name) that is right"
             case "unchanged": "left \(result.name) as it is: the upstream's is the same"
             default: palette.red("not repaired:") + " \(result.name): \(result.reason ?? "")"

@@ -18,8 +18,8 @@ struct WALArchiveVerifyCommand: ParsableCommand {
             to do. Receiving, compression and expiry may go on meanwhile.
 
             With --repair the segments are fetched again from the upstream, by a connection of its own that does \
-            not touch the slot, and checked; then they take the place of the bad files, which are kept in \
-            wal_archive/quarantine. With --dry-run it only says what it would do.
+            not touch the slot, or else by wal.restore_program, and checked; then they take the place of the bad \
+            files, which are kept in wal_archive/quarantine. With --dry-run it only says what it would do.
 
             With -D it looks at any directory of segments, without a container. The cluster is then the one that \
             most of them are of, and everything from the oldest segment on should be there.
@@ -43,7 +43,7 @@ struct WALArchiveVerifyCommand: ParsableCommand {
     @Flag(help: "Read all of it: each page, each record's checksum.")
     var deep = false
 
-    @Flag(help: "Replace what is bad or missing by what the upstream still has.")
+    @Flag(help: "Replace what is bad or missing by what the upstream or a copy still has.")
     var repair = false
 
     @Flag(name: .customLong("dry-run"), help: "With --repair: only say what would be done.")
