@@ -57,9 +57,9 @@ struct MemoryScenarios {
         let process = try archive.pgarchive.command(arguments).start()
         var peak = 0
         // The kernel's own high-water mark; it is read until there is none.
-        while process.isRunning {
+        try eventually(within: 300, "it ends", every: 0.001) {
             peak = max(peak, Self.highWater(process.pid) ?? 0)
-            usleep(1000)
+            return !process.isRunning
         }
         let result = try process.wait()
         #expect(result.status == 0, "\(result)")
