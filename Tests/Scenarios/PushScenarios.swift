@@ -124,6 +124,32 @@ struct PushScenarios {
         }
     }
 
+    /// A container of an older version: its archive gets the mark that push looks for, but not where it is not mounted.
+    @Test func theArchiveIsMarkedWhereItsWALIs() throws {
+        try TestArchive.with(TestArchive.Options()) { archive in
+            try archive.replayEverything()
+            let mark = "\(archive.walArchive)/system_identifier"
+            let identifier = try archive.upstream.sql("select system_identifier from pg_control_system()")
+            let made = try String(contentsOfFile: mark, encoding: .utf8)
+            #expect(made == "\(identifier)\n")
+            try FileManager.default.removeItem(atPath: mark)
+            try archive.pgarchive("container", "stop")
+            let hidden = "\(archive.path)/hidden"
+            try TestCommand("/bin/sh", ["-c", "cd '\(archive.path)' && mv wal_archive hidden && mkdir wal_archive"])
+                .succeed()
+            _ = try archive.pgarchive.run("container", "start")
+            try archive.pgarchive("container", "stop")
+            #expect(!FileManager.default.fileExists(atPath: mark))
+            try TestCommand("/bin/sh", ["-c", "cd '\(archive.path)' && rm -r wal_archive && mv hidden wal_archive"])
+                .succeed()
+            #expect(!FileManager.default.fileExists(atPath: hidden))
+            try archive.pgarchive("container", "start")
+            let again = try String(contentsOfFile: mark, encoding: .utf8)
+            #expect(again == made)
+            try archive.finish()
+        }
+    }
+
     @Test func bothDeliveriesAreOneCopyOrAnAlarm() throws {
         try TestArchive.with(TestArchive.Options()) { archive in
             let oracle = try Oracle(archive.upstream)
