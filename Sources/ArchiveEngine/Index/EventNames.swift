@@ -99,8 +99,11 @@ package struct EventNames {
         return Self.latest(names.filter { kind == nil || $0.kind == kind }, at: event.start)
     }
 
-    /// The name that was seen last before a position; where it was first seen later, that one.
+    /// The name that was seen on both sides of a position, else last before it; one that was first seen later, else.
+    ///
+    /// One that was no longer seen belongs to what is gone, perhaps with another timeline.
     private static func latest(_ names: [KnownName], at position: LSN) -> KnownName? {
-        names.last { $0.seenFrom <= position } ?? names.first
+        let earlier = names.filter { $0.seenFrom <= position }
+        return earlier.last { name in name.seenTo.map { position <= $0 } ?? true } ?? earlier.last ?? names.first
     }
 }

@@ -176,9 +176,10 @@ extension IndexDatabase {
         let span = highest.flatMap { highest in lowest.map { Self.span($0, highest) } }
         let newestTime = [before.newestTime, summary.latestTime?.rawValue].compactMap(\.self).max()
         let newestTransaction = [before.newestTransaction, highest].compactMap(\.self).max()
-        let steppedBack = summary.earliestTime.map { earliest in
+        let steppedBefore = summary.earliestTime.map { earliest in
             before.newestTime.map { PostgresTime(rawValue: $0).seconds(since: earliest) > 1 } ?? false
         }
+        let steppedBack = summary.clockSteppedBack || steppedBefore == true
         let parameters = try summary.parameters.map { try Self.json($0) }
         try database.run(
             "INSERT OR REPLACE INTO segments VALUES (" + Array(repeating: "?", count: 33).joined(separator: ",") + ")",
@@ -192,7 +193,7 @@ extension IndexDatabase {
                 SQLiteValue(summary.records), SQLiteValue(summary.recordBytes),
                 SQLiteValue(summary.commits), SQLiteValue(summary.aborts),
                 SQLiteValue(summary.earliestTime), SQLiteValue(summary.latestTime),
-                newestTime.map { .integer($0) } ?? .null, .integer(steppedBack == true ? 1 : 0),
+                newestTime.map { .integer($0) } ?? .null, .integer(steppedBack ? 1 : 0),
                 lowest.map { SQLiteValue($0) } ?? .null, highest.map { SQLiteValue($0) } ?? .null,
                 newestTransaction.map { SQLiteValue($0) } ?? .null, span.map { .integer($0) } ?? .null,
                 SQLiteValue(summary.lastCommit?.time),

@@ -157,7 +157,7 @@ package struct IndexLookup {
         (maximumBefore, [.integer(1), .integer(1)]), (firstByTime, [.integer(1), .integer(1)]),
         (transactionBounds, [.integer(1), .integer(1)]),
         (firstEnding, (0..<7).map { _ in .integer(1) }), (lastOfRun, [.integer(1), .integer(1)]),
-        (lastWithCommits, (0..<3).map { _ in .integer(1) }),
+        (lastWithCommits, (0..<3).map { _ in .integer(1) }), (maximumReached, (0..<3).map { _ in .integer(1) }),
     ]
 
     private func first(named name: String, _ stretch: Stretch) throws(SQLiteError) -> UInt64? {
@@ -291,19 +291,25 @@ package struct IndexLookup {
         return SurveyEvent.inOrder(found)
     }
 
-    /// The latest time within a stretch: the running maximum at its end, if it rose in it.
+    /// The latest time within a stretch: the running maximum at its end, if it was reached in it.
+    ///
+    /// It may also be that of a row before, or of one that was removed.
     private func newestTime(_ stretch: Stretch) throws(SQLiteError) -> PostgresTime? {
         let range = values(stretch)
-        let before = try index.database.rows(Self.maximumBefore, Array(range.prefix(2))) { $0.time(0) }.first ?? nil
-        let end =
-            try index.database.rows(
-                "SELECT newest_time FROM segments WHERE timeline = ? AND number = ?",
-                [range[0], range[2]]
-            ) { $0.time(0) }.first ?? nil
-        if let end, before.map({ $0 < end }) ?? true { return end }
+        let reached = try index.database.rows(Self.maximumReached, [range[0], range[0], range[2]]) { row in
+            (number: row.number(0), newest: row.time(1), own: row.time(2))
+        }.first
+        guard let reached else { return nil }
+        if reached.newest == reached.own, stretch.numbers.contains(reached.number) { return reached.own }
         return try index.database.rows(
             "SELECT max(latest_time) FROM segments WHERE timeline = ? AND number BETWEEN ? AND ?",
             range
         ) { $0.time(0) }.first ?? nil
     }
+
+    static let maximumReached = """
+        SELECT number, newest_time, latest_time FROM segments WHERE timeline = ? AND newest_time =
+            (SELECT newest_time FROM segments WHERE timeline = ? AND number = ?)
+        ORDER BY number LIMIT 1
+        """
 }

@@ -14,6 +14,8 @@ package struct SegmentSummary: Hashable, Sendable, Codable {
     /// Over commits and aborts, prepared ones too; clocks step, so neither need be the first or the last.
     package var earliestTime: PostgresTime?
     package var latestTime: PostgresTime?
+    /// Some time was earlier, by more than a second, than the latest before it.
+    package var clockSteppedBack = false
     package var commits: UInt64 = 0
     package var aborts: UInt64 = 0
     package var lastCommit: Commit?
@@ -64,6 +66,10 @@ extension SegmentSummary {
         end = next.end
         records &+= next.records
         recordBytes &+= next.recordBytes
+        if let latestTime, let earliest = next.earliestTime, latestTime.seconds(since: earliest) > 1 {
+            clockSteppedBack = true
+        }
+        clockSteppedBack = clockSteppedBack || next.clockSteppedBack
         if let time = next.earliestTime { earliestTime = min(earliestTime ?? time, time) }
         if let time = next.latestTime { latestTime = max(latestTime ?? time, time) }
         commits &+= next.commits

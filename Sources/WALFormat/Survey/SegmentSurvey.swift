@@ -176,6 +176,7 @@ package struct SegmentSurvey: Sendable {
         isNotable: Bool,
         _ lists: (children: Range<Int>, removed: Range<Int>, dropped: Range<Int>)
     ) {
+        if let latest = facts.latestTime, latest.seconds(since: time) > 1 { facts.clockSteppedBack = true }
         if let earliest = facts.earliestTime, earliest <= time {} else { facts.earliestTime = time }
         if let latest = facts.latestTime, latest >= time {} else { facts.latestTime = time }
         if id != 0 { facts.include(transaction: id) }

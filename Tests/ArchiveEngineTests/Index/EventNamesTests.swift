@@ -60,4 +60,37 @@ struct EventNamesTests {
         #expect(try dropped(files: [100, 101, 102, 300], oids: [10, 11, 12, 30]).isUnknown)
         #expect(try dropped(files: [300]).isUnknown)
     }
+
+    @Test("a name that was looked up for one moment on another timeline is not taken for what is there since")
+    func anotherTimeline() throws {
+        let index = try Self.index()
+        let name = { (text: String, from: UInt64, to: UInt64?) in
+            KnownName(
+                database: 5,
+                relation: 20,
+                file: 200,
+                schema: "public",
+                name: text,
+                kind: .table,
+                seenFrom: LSN(from),
+                seenTo: to.map { LSN($0) }
+            )
+        }
+        try index.insert(name("renamed", 500, 500))
+        let at = { (position: UInt64) in
+            try EventNames(index).named(
+                SurveyEvent(
+                    start: LSN(position),
+                    end: LSN(position + 50),
+                    timeline: TimelineID(1),
+                    time: nil,
+                    transactionID: 700,
+                    database: 5,
+                    kind: .massDelete(relation: .init(tablespace: 1663, database: 5, number: 200), rows: 100)
+                )
+            ).objects
+        }
+        try #expect(at(500) == ["public.renamed"])
+        try #expect(at(400) == ["public.kept"] && at(600) == ["public.kept"])
+    }
 }

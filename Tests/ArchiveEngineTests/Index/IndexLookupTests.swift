@@ -90,6 +90,30 @@ struct IndexLookupTests {
         try #expect(lookup.first(.transaction(1_000_000), in: all) == nil)
     }
 
+    @Test("a clock that went back within a segment is told; times of segments that are gone are not")
+    func steps() throws {
+        var jumped = Self.segment(3, times: 5...6)
+        jumped.summary.clockSteppedBack = true
+        let segments = [
+            Self.segment(1, times: 1...900), Self.segment(2, times: 903...904), jumped,
+            Self.segment(4, times: 907...908),
+            Self.segment(5, times: 909...910), Self.segment(6, times: 911...912),
+        ]
+        let path = TimelinePath(TimelineID(1))
+        let passed = { (segments: [IndexedSegment], first: UInt64) in
+            let (index, lookup) = try Self.lookup(segments)
+            for number in 1..<first { try index.remove(.init(timeline: TimelineID(1), numbers: number...number)) }
+            return try #require(try lookup.passOver(.end, from: Self.size.start(of: first), along: path))
+        }
+        try #expect(passed(segments, 1).clockSteppedBack)
+        // The clock was an hour ahead before the oldest segment that is kept.
+        let later = [Self.segment(1, times: 1...4000)] + (2...5).map { Self.segment($0, times: 100...101) }
+        try #expect(passed(later, 2).newestTime == Self.time(101))
+        try #expect(passed(later, 1).newestTime == Self.time(4000))
+        try #expect(passed(Array(segments.suffix(3)), 4).newestTime == Self.time(908))
+        try #expect(!passed(Array(segments.suffix(3)), 4).clockSteppedBack)
+    }
+
     @Test("what is passed over tells its first barrier, and where full pages were no longer written")
     func barriers() throws {
         func event(_ start: UInt64, _ kind: SurveyEvent.Kind) -> SurveyEvent {
