@@ -43,7 +43,7 @@ struct RestoreCommand: ParsableCommand {
     @Option(help: ArgumentHelp("The data directory to make.", valueName: "dir"), completion: .directory)
     var to: String
 
-    @OptionGroup(title: "Target") var targetOptions: CloneTargetOptions
+    @OptionGroup(title: "Target") var targetOptions: TargetOptions
 
     @OptionGroup var tablespaces: TablespaceOptions
 
@@ -71,10 +71,8 @@ struct RestoreCommand: ParsableCommand {
         }
     }
 
-    private func request() throws -> CloneRequest {
-        var options = targetOptions
-        if options.hasNoTarget { options.latest = true }
-        return try CloneRequest(words: ["restore"], options: options)
+    private func request() throws -> TargetRequest {
+        try TargetRequest(targetOptions, otherwise: .latest)
     }
 
     func run() throws {
@@ -125,15 +123,7 @@ struct RestoreCommand: ParsableCommand {
             try take(crashed)
             crashed = nil
         }
-        let index = TargetIndex.of(container) { render.warning($0) }
-        let target = try request.resolvedTarget(index, in: container, global)
-        if case .time(let time, _) = target { render.remark("target time: \(HumanText.instant(time))") }
-        let plan = try global.withProgress { progress in
-            progress.step("looking for the target in the WAL")
-            return try TargetResolver(container, index: index, and: crashed)
-                .resolve(target, snapshot: request.snapshot, timeline: request.timeline)
-        }
-        for warning in plan.warnings { render.warning(warning) }
+        let plan = try request.plan(in: container, for: "restore", and: crashed, global)
         let place = try RestorePlace(
             data: to,
             mapping: mapping,

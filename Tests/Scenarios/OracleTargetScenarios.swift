@@ -139,9 +139,6 @@ struct OracleTargetScenarios {
         var damaged = sound
         for at in 300_000..<300_064 { damaged[at] ^= 0x55 }
         try SpoiltFile.write(damaged, to: path)
-        for suffix in ["", "-wal", "-shm"] {
-            try? FileManager.default.removeItem(atPath: "\(archive.path)/index.sqlite\(suffix)")
-        }
         // A transaction is looked for on both sides of the damage, and not found.
         for target in behind { try refuse(target, archive, target[0] == "--xid" ? [4] : [9], seed: seed) }
         try SpoiltFile.write(sound, to: path)

@@ -31,7 +31,7 @@ package struct EventLook {
         say: @escaping @Sendable (String) -> Void
     ) throws -> [NamedEvent] {
         try removeLeftovers()
-        let index = TargetIndex.of(container, say: say)
+        let index = TargetIndex.of(container, for: "a look at names", say: say)
         var left = Array(events.dropLast(Self.most))
         // One look serves all that lies in the same database and was there then.
         for named in events.suffix(Self.most).reversed() {
@@ -39,7 +39,7 @@ package struct EventLook {
             try interruption?.check()
             do {
                 let names = try look(before: event, index)
-                try IndexFile(container).use(for: "names", say: say) { database in
+                try IndexFile(container).use(for: "a look at names", say: say) { database in
                     try database.database.transaction {
                         for name in names { try database.insert(name) }
                     }
@@ -62,7 +62,7 @@ package struct EventLook {
     ) throws -> LSN? {
         var filter = EventFilter()
         filter.kinds = ["drop"]
-        let unknown = try ArchiveContents.use(container, for: "clone create", say: say) { contents in
+        let unknown = try ArchiveContents.use(container, for: "a look at names", say: say) { contents in
             try EventList.find(filter, in: contents).unknown
         }
         let later = unknown.filter { drop in

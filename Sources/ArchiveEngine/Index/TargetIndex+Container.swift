@@ -5,8 +5,14 @@ import WALStore
 
 /// What the index says to those who look for a target.
 extension TargetIndex {
-    /// - Parameter say: is told of what a user should know, such as an index that was built anew.
-    package static func of(_ container: Container, say: @escaping @Sendable (String) -> Void) -> TargetIndex {
+    /// - Parameters:
+    ///   - work: what it is used for.
+    ///   - say: is told of what a user should know, such as an index that was built anew.
+    package static func of(
+        _ container: Container,
+        for work: String,
+        say: @escaping @Sendable (String) -> Void
+    ) -> TargetIndex {
         TargetIndex(
             passOver: { target, redo, path in
                 guard let wanted = IndexLookup.Wanted(target) else { return nil }
@@ -20,12 +26,12 @@ extension TargetIndex {
                 }
             },
             drops: { table in
-                try ArchiveContents.use(container, for: "clone create", say: say) { contents in
+                try ArchiveContents.use(container, for: work, say: say) { contents in
                     try drops(of: table, in: contents)
                 }
             },
             droppedTables: {
-                try ArchiveContents.use(container, for: "clone create", say: say) { contents in
+                try ArchiveContents.use(container, for: work, say: say) { contents in
                     // As people write them: the name alone.
                     try allDrops(in: contents).map { $0.table.split(separator: ".").last.map(String.init) ?? $0.table }
                 }
@@ -33,7 +39,7 @@ extension TargetIndex {
             timelinesOfEvent: { position in
                 // With one timeline there is no other that an event could be on.
                 guard try container.walDirectory.list().timelines.count > 1 else { return [] }
-                return try ArchiveContents.use(container, for: "clone create", say: say) { contents in
+                return try ArchiveContents.use(container, for: work, say: say) { contents in
                     Set(try contents.events(at: position).map(\.timeline))
                 }
             }

@@ -33,7 +33,8 @@ extension TargetRefusal {
         case .beforeFirst(let snapshot):
             "\(asked) cannot be reached: it lies before the oldest snapshot that could serve, '\(snapshot)'"
         case .notHere(let timeline, isOver: true):
-            "\(asked) is not on timeline \(timeline), which has ended; the newest goes on"
+            "\(asked) is not on timeline \(timeline), which has ended; without --timeline it is looked for "
+                + "on the newest"
         case .notHere(_, isOver: false):
             "\(asked) is not in the archive yet"
                 + (clock.map { "; upstream's clock was last seen at \(Instant.local($0))" } ?? "")

@@ -58,7 +58,7 @@ struct CloneCreateCommand: ContainerCommand {
     )
     var words: [String]
 
-    @OptionGroup(title: "Target") var targetOptions: CloneTargetOptions
+    @OptionGroup(title: "Target") var targetOptions: TargetOptions
 
     @Flag(help: "Start it at once, and return when it takes writes.")
     var start = false
@@ -83,21 +83,10 @@ struct CloneCreateCommand: ContainerCommand {
         let request = try request()
         try Name.check(request.name, what: "clone")
         if let hint = request.swapped(among: try SnapshotCatalog(container).all().map(\.name)) {
-            throw ArchiveError(.notFound, "there is no snapshot '\(request.snapshot ?? "")'", hint: hint)
+            throw ArchiveError(.notFound, "there is no snapshot '\(request.target.snapshot ?? "")'", hint: hint)
         }
-        let index = TargetIndex.of(container) { [render] in render.warning($0) }
-        let target = try request.resolvedTarget(index, in: container, global)
-        if case .time(let time, _) = target { render.remark("target time: \(HumanText.instant(time))") }
-        let plan = try global.withProgress { progress in
-            progress.step("looking for the target in the WAL")
-            return try TargetResolver(container, index: index).resolve(
-                target,
-                snapshot: request.snapshot,
-                timeline: request.timeline
-            )
-        }
-        for warning in plan.warnings { render.warning(warning) }
-        let view = ClonePlanView(name: request.name, requested: request.text, plan: plan)
+        let plan = try request.target.plan(in: container, for: "clone create", global)
+        let view = ClonePlanView(name: request.name, requested: request.target.text, plan: plan)
         if dryRun {
             try render.show(view) { _ in view.text }
             return
@@ -106,7 +95,7 @@ struct CloneCreateCommand: ContainerCommand {
         let interruption = try Interruption()
         let record = try global.withProgress { progress in
             try CloneCreate(container, progress: progress, interruption: interruption)
-                .run(name: request.name, plan: plan, requested: request.text)
+                .run(name: request.name, plan: plan, requested: request.target.text)
         }
         let result =
             start

@@ -17,7 +17,7 @@ struct CloneRequestTests {
         let words: [String]
         let name: String
         let snapshot: String?
-        let wanted: CloneRequest.Wanted
+        let wanted: TargetRequest.Wanted
         var timeline: UInt32?
         var inclusive = true
     }
@@ -70,14 +70,14 @@ struct CloneRequestTests {
     func understood(_ row: Row) throws {
         let request = try request(row.words)
         #expect(request.name == row.name)
-        #expect(request.snapshot == row.snapshot)
-        #expect(request.wanted == row.wanted)
-        #expect(request.timeline == row.timeline.map { .number(TimelineID($0)) } ?? .newest)
-        #expect(request.inclusive == row.inclusive)
+        #expect(request.target.snapshot == row.snapshot)
+        #expect(request.target.wanted == row.wanted)
+        #expect(request.target.timeline == row.timeline.map { .number(TimelineID($0)) } ?? .newest)
+        #expect(request.target.inclusive == row.inclusive)
     }
 
     @Test func theSnapshotsOwnTimeline() throws {
-        #expect(try request(["look", "--latest", "--target-timeline=current"]).timeline == .current)
+        #expect(try request(["look", "--latest", "--target-timeline=current"]).target.timeline == .current)
     }
 
     @Test func swappedWordsAreNoticed() throws {
