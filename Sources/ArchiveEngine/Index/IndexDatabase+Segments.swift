@@ -328,10 +328,11 @@ extension SurveyEvent.Kind {
 }
 
 extension SurveyEvent {
-    /// By position, each once: WAL before a fork is in the segments of both timelines.
+    /// Each once, as WAL before a fork is in the segments of both timelines; by timeline, so that what came after a
+    /// fork follows the tail that it left.
     package static func inOrder(_ events: [SurveyEvent]) -> [SurveyEvent] {
         var seen: Set<SurveyEvent> = []
         return events.filter { seen.insert($0).inserted }
-            .sorted { ($0.start, $0.timeline, $0.kind.name) < ($1.start, $1.timeline, $1.kind.name) }
+            .sorted { ($0.timeline, $0.start, $0.kind.name) < ($1.timeline, $1.start, $1.kind.name) }
     }
 }
