@@ -200,6 +200,18 @@ struct TargetSearchTests {
                 _ = try search.find(passOver: { _, _, _ in passed }, reading: reading)
             }
             #expect(plain == indexed)
+            let here = records.filter { !$0.isMissing }
+            let near = NearWAL(
+                restorePoints: here.compactMap { item in
+                    guard case .restorePoint(let name, let time)? = item.event else { return nil }
+                    return .init(name: name, time: time, end: item.record.end)
+                },
+                parts: here.first.map { [$0.record.start..<last.end] } ?? []
+            )
+            let told = #expect(throws: TargetRefusal.self) {
+                _ = try search.find(passOver: { _, _, _ in passed }, near: { _, _, _ in near }, reading: reading)
+            }
+            #expect(plain?.before == told?.before && plain?.reason == told?.reason)
         }
     }
 

@@ -55,6 +55,7 @@ struct IndexScenarios {
             try targets(archive)
             try namelessTable(archive)
             try rebuildEqualsIncremental(archive)
+            try mistyped(archive)
             try archive.finish()
         }
     }
@@ -123,6 +124,19 @@ struct IndexScenarios {
         try archive.replayEverything()
         let unknown = try archive.pgarchive("wal_archive", "events", "--kind", "drop")
         #expect(unknown.output.contains("of database postgres)") && unknown.error.contains("--resolve-names"))
+        // Who asks for a table is told that the answer may not be all of it.
+        let asked = try archive.pgarchive("wal_archive", "events", "--table", "fleeting", "--quiet")
+        #expect(asked.output.contains("no events"), "\(asked)")
+        #expect(asked.error.contains("may be of 'fleeting': --resolve-names"), "\(asked)")
+        let resolved = try archive.pgarchive(
+            "wal_archive",
+            "events",
+            "--table",
+            "fleeting",
+            "--resolve-names",
+            deadline: 120
+        )
+        #expect(resolved.output.contains("shop.fleeting") && !resolved.error.contains("may be of"), "\(resolved)")
         let found = try archive.pgarchive("wal_archive", "events", "--kind", "drop", "--resolve-names", deadline: 120)
         #expect(found.output.contains("shop.fleeting"), "\(found)")
         #expect(!found.output.contains("(file"), "\(found)")
@@ -138,6 +152,19 @@ struct IndexScenarios {
         try archive.pgarchive("clone", "create", "fled", "--before-drop", "fleeting", "--start", deadline: 120)
         try #expect(archive.query("fled", "select count(*) from shop.fleeting") == "20")
         try archive.discard("fled")
+    }
+
+    /// What is nowhere is refused by the index as by reading everything.
+    private func mistyped(_ archive: TestArchive) throws {
+        let mistyped = [["--xid", "999999"], ["--xid", "735"], ["--restore-point", "before the relase"]]
+        let indexed = try mistyped.map { try archive.pgarchive.run(["clone", "create", "none"] + $0) }
+        for suffix in ["", "-wal", "-shm"] {
+            try? FileManager.default.removeItem(atPath: "\(archive.path)/index.sqlite\(suffix)")
+        }
+        for (arguments, answer) in zip(mistyped, indexed) {
+            let read = try archive.pgarchive.run(["clone", "create", "none"] + arguments)
+            #expect(answer.status != 0 && answer.error == read.error, "\(answer) \(read)")
+        }
     }
 
     private func rebuildEqualsIncremental(_ archive: TestArchive) throws {

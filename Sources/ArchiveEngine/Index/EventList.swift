@@ -64,30 +64,40 @@ package struct EventFilter: Sendable {
 /// Events, found and named.
 package struct EventList: Sendable {
     /// In the order of WAL.
-    package var events: [NamedEvent]
-    /// Older ones that the limit leaves out.
-    package var left: Int
+    package var events: [NamedEvent] = []
+    /// There are older ones, which the limit leaves out.
+    package var hasMore = false
+    /// Those that may be of the table that is asked for, as far as their names are not known; in the order of WAL.
+    package var unnamed: [NamedEvent] = []
 
-    package var unknown: [NamedEvent] { events.filter(\.isUnknown) }
+    package var unknown: [NamedEvent] {
+        (events.filter(\.isUnknown) + unnamed).sorted { $0.event.start < $1.event.start }
+    }
 
     package static func find(_ filter: EventFilter, in contents: ArchiveContents) throws -> EventList {
         let names = EventNames(contents.index)
-        var found: [NamedEvent] = []
-        var left = 0
-        // From the newest on: names cost a look each.
-        for event in try contents.events(kinds: filter.wantedKinds).reversed() {
+        var list = EventList()
+        // From the newest on: times and names cost a look each.
+        try contents.eachEvent(kinds: filter.wantedKinds) { event in
             var event = event
-            event.time = try event.time ?? contents.time(of: event)
-            guard filter.wants(event.time) else { continue }
-            if filter.table == nil, let limit = filter.limit, found.count >= limit {
-                left += 1
-                continue
+            if filter.since != nil || filter.until != nil { event.time = try event.time ?? contents.time(of: event) }
+            guard filter.wants(event.time) else { return true }
+            var named = try names.named(event)
+            guard filter.wants(named) else {
+                if named.isUnknown { list.unnamed.append(named) }
+                return true
             }
-            let named = try names.named(event)
-            guard filter.wants(named) else { continue }
-            if let limit = filter.limit, found.count >= limit { left += 1 } else { found.append(named) }
+            if let limit = filter.limit, list.events.count >= limit {
+                list.hasMore = true
+                return false
+            }
+            named.event.time = try event.time ?? contents.time(of: event)
+            list.events.append(named)
+            return true
         }
-        return EventList(events: found.reversed(), left: left)
+        list.events.reverse()
+        list.unnamed.reverse()
+        return list
     }
 }
 

@@ -50,10 +50,8 @@ package struct KnownName: Hashable, Sendable {
         self.seenTo = seenTo
     }
 
-    var isSame: (KnownName) -> Bool {
-        { other in
-            file == other.file && schema == other.schema && name == other.name && kind == other.kind
-        }
+    func isSame(_ other: KnownName) -> Bool {
+        file == other.file && schema == other.schema && name == other.name && kind == other.kind
     }
 
     /// As people write it.

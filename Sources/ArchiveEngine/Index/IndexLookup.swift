@@ -4,8 +4,8 @@ package import WALFormat
 
 /// Answers, by a few steps down the index, in which segment of a path a target lies.
 package struct IndexLookup {
-    private let index: IndexDatabase
-    private let size: SegmentSize
+    let index: IndexDatabase
+    let size: SegmentSize
 
     package init(_ index: IndexDatabase, size: SegmentSize) {
         self.index = index
@@ -66,7 +66,7 @@ package struct IndexLookup {
         return last >= number && found.0 >= number ? last : nil
     }
 
-    static let lastOfRun = """
+    package static let lastOfRun = """
         SELECT last.number, last.fault IS NULL AND last.open_record IS NULL, this.joined
         FROM segments AS this JOIN segments AS last ON last.timeline = this.timeline AND last.number =
             (SELECT max(number) FROM segments AS other
@@ -107,25 +107,19 @@ package struct IndexLookup {
         return try index.database.rows(Self.firstOneByOne, range + [.integer(time)]) { $0.number(0) }.first
     }
 
-    static let maximumBefore =
+    package static let maximumBefore =
         "SELECT newest_time FROM segments WHERE timeline = ? AND number < ? ORDER BY number DESC LIMIT 1"
-    static let firstByTime =
+    package static let firstByTime =
         "SELECT number FROM segments WHERE timeline = ? AND newest_time > ? ORDER BY newest_time, number LIMIT 1"
     static let firstOneByOne = """
         SELECT number FROM segments WHERE timeline = ? AND number BETWEEN ? AND ? AND latest_time > ?
         ORDER BY number LIMIT 1
         """
 
-    /// An id of 32 bits is one of each round of them that there is.
     private func first(ending id: UInt32, _ stretch: Stretch) throws(SQLiteError) -> UInt64? {
         let range = values(stretch)
-        let bounds = try index.database.rows(Self.transactionBounds, [range[0], range[0]]) {
-            ($0.number(0) >> 32, $0.number(1) >> 32)
-        }.first
-        guard let bounds, bounds.0 <= bounds.1 else { return nil }
         var found: UInt64?
-        for epoch in bounds.0...bounds.1 {
-            let wanted = epoch << 32 | UInt64(id)
+        for wanted in try counted(id, on: stretch.timeline) {
             // Of a segment whose ids span so many, the highest is not further from this one.
             for span in 0...UInt64(UInt32.bitWidth) {
                 let first =
@@ -142,23 +136,25 @@ package struct IndexLookup {
         return found
     }
 
-    static let transactionBounds = """
+    /// An id of 32 bits is one of each round of them that there is.
+    func counted(_ id: UInt32, on timeline: TimelineID) throws(SQLiteError) -> [UInt64] {
+        let values = [SQLiteValue(timeline), SQLiteValue(timeline)]
+        let rounds = try index.database.rows(Self.transactionBounds, values) {
+            ($0.number(0) >> 32, $0.number(1) >> 32)
+        }
+        guard let (first, last) = rounds.first, first <= last else { return [] }
+        return (first...last).map { $0 << 32 | UInt64(id) }
+    }
+
+    package static let transactionBounds = """
         SELECT (SELECT newest_transaction FROM segments WHERE timeline = ? AND newest_transaction IS NOT NULL
                 ORDER BY newest_transaction LIMIT 1) - 0x80000000,
                (SELECT newest_transaction FROM segments WHERE timeline = ? ORDER BY newest_transaction DESC LIMIT 1)
         """
-    static let firstEnding = """
+    package static let firstEnding = """
         SELECT min(number) FROM segments WHERE timeline = ? AND transaction_span = ?
         AND highest_transaction BETWEEN ? AND ? AND lowest_transaction <= ? AND number BETWEEN ? AND ?
         """
-
-    /// What looking up runs, for a test of how SQLite goes about it.
-    package static let planned: [(query: String, values: [SQLiteValue])] = [
-        (maximumBefore, [.integer(1), .integer(1)]), (firstByTime, [.integer(1), .integer(1)]),
-        (transactionBounds, [.integer(1), .integer(1)]),
-        (firstEnding, (0..<7).map { _ in .integer(1) }), (lastOfRun, [.integer(1), .integer(1)]),
-        (lastWithCommits, (0..<3).map { _ in .integer(1) }), (maximumReached, (0..<3).map { _ in .integer(1) }),
-    ]
 
     private func first(named name: String, _ stretch: Stretch) throws(SQLiteError) -> UInt64? {
         let found = try index.database.rows(
@@ -171,7 +167,7 @@ package struct IndexLookup {
         return found ?? nil
     }
 
-    private func values(_ stretch: Stretch) -> [SQLiteValue] {
+    func values(_ stretch: Stretch) -> [SQLiteValue] {
         [
             SQLiteValue(stretch.timeline), SQLiteValue(stretch.numbers.lowerBound),
             SQLiteValue(stretch.numbers.upperBound),
@@ -212,7 +208,7 @@ package struct IndexLookup {
         return result
     }
 
-    static let lastWithCommits = """
+    package static let lastWithCommits = """
         SELECT number FROM segments WHERE timeline = ? AND number BETWEEN ? AND ? AND commits > 0
         ORDER BY number DESC LIMIT 1
         """
@@ -307,7 +303,7 @@ package struct IndexLookup {
         ) { $0.time(0) }.first ?? nil
     }
 
-    static let maximumReached = """
+    package static let maximumReached = """
         SELECT number, newest_time, latest_time FROM segments WHERE timeline = ? AND newest_time =
             (SELECT newest_time FROM segments WHERE timeline = ? AND number = ?)
         ORDER BY number LIMIT 1

@@ -70,8 +70,18 @@ package final class SQLiteDatabase {
         return rows
     }
 
-    /// Rows changed by the last statement.
-    package var changes: Int { Int(sqlite3_changes(handle)) }
+    /// Hands over the rows that a statement finds, until the visitor says no.
+    package func visit(_ sql: String, _ values: [SQLiteValue] = [], _ visit: (SQLiteRow) throws -> Bool) throws {
+        let statement = try prepared(sql)
+        defer { release(statement) }
+        for (index, value) in values.enumerated() { try bind(value, at: Int32(index) + 1, statement) }
+        while true {
+            let result = sqlite3_step(statement)
+            if result == SQLITE_DONE { return }
+            guard result == SQLITE_ROW else { throw error(result) }
+            guard try visit(SQLiteRow(statement: statement)) else { return }
+        }
+    }
 
     /// All of `body` or nothing of it; the write lock is taken at once, so that nothing fails half-way for want of it.
     package func transaction<Result>(_ body: () throws -> Result) throws -> Result {
@@ -88,10 +98,7 @@ package final class SQLiteDatabase {
 
     private func each(_ sql: String, _ values: [SQLiteValue], _ take: (SQLiteRow) -> Void) throws(SQLiteError) {
         let statement = try prepared(sql)
-        defer {
-            sqlite3_reset(statement)
-            sqlite3_clear_bindings(statement)
-        }
+        defer { release(statement) }
         for (index, value) in values.enumerated() { try bind(value, at: Int32(index) + 1, statement) }
         while true {
             let result = sqlite3_step(statement)
@@ -99,6 +106,11 @@ package final class SQLiteDatabase {
             guard result == SQLITE_ROW else { throw error(result) }
             take(SQLiteRow(statement: statement))
         }
+    }
+
+    private func release(_ statement: OpaquePointer) {
+        sqlite3_reset(statement)
+        sqlite3_clear_bindings(statement)
     }
 
     private func prepared(_ sql: String) throws(SQLiteError) -> OpaquePointer {

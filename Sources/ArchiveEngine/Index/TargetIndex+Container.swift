@@ -25,6 +25,12 @@ extension TargetIndex {
                     return PassedWAL(passed, redo: redo)
                 }
             },
+            near: { target, redo, path in
+                guard let wanted = IndexLookup.Wanted(target) else { return nil }
+                return try? IndexFile(container).look { index in
+                    try IndexLookup(index, size: container.segmentSize).near(wanted, from: redo, along: path)
+                }
+            },
             drops: { table in
                 try ArchiveContents.use(container, for: work, say: say) { contents in
                     try drops(of: table, in: contents)
@@ -38,7 +44,7 @@ extension TargetIndex {
             },
             timelinesOfEvent: { position in
                 // With one timeline there is no other that an event could be on.
-                guard try container.walDirectory.list().timelines.count > 1 else { return [] }
+                guard try container.walDirectory.timelines().count > 1 else { return [] }
                 return try ArchiveContents.use(container, for: work, say: say) { contents in
                     Set(try contents.events(at: position).map(\.timeline))
                 }

@@ -50,7 +50,11 @@ package struct TargetResolver: Sendable {
         )
         let found: TargetSearch.Found
         do {
-            found = try search.find(passOver: passOver) { start, visit in try read(from: start, along: path, visit) }
+            found = try search.find(
+                passOver: { target, redo, path in try index?.passOver(target, redo, path) },
+                near: { target, redo, path in try index?.near(target, redo, path) },
+                reading: { start, visit in try read(from: start, along: path, visit) }
+            )
         } catch let refusal as TargetRefusal {
             throw refusal.error
         }
@@ -83,7 +87,7 @@ package struct TargetResolver: Sendable {
     }
 
     private func latestTimeline(_ newest: SnapshotRecord?) throws -> TimelineID {
-        try crashed?.found.path.target ?? container.walDirectory.list().newestTimeline ?? newest?.timeline
+        try crashed?.found.path.target ?? container.walDirectory.timelines().max() ?? newest?.timeline
             ?? TimelineID(1)
     }
 
@@ -182,21 +186,6 @@ package struct TargetResolver: Sendable {
         case .missing(let segment): return .missing(segment)
         case .corrupt(let fault, let segment): return .damaged(segment, at: fault.at, fault: "\(fault)")
         }
-    }
-
-    /// What the index says, where the files that it speaks of are still there.
-    private func passOver(_ target: Target, _ redo: LSN, _ path: TimelinePath) throws -> PassedWAL? {
-        guard let passed = try index?.passOver(target, redo, path) else { return nil }
-        let size = container.segmentSize
-        var position = size.segmentStart(of: redo)
-        while position < passed.end {
-            let end = min(size.segmentEnd(of: position), passed.end)
-            let timeline = path.timeline(at: LSN(end.rawValue &- 1))
-            let name = SegmentName(timeline: timeline, containing: position, size: size)
-            guard let stored = try container.walDirectory.locate(name), stored.form.isComplete else { return nil }
-            position = size.segmentEnd(of: position)
-        }
-        return passed
     }
 
     private func warnings(_ rule: StopRule) -> [String] {

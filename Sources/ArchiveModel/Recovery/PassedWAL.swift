@@ -43,6 +43,19 @@ package struct PassedWAL: Hashable, Sendable {
     }
 }
 
+/// Where, of what was passed over, that lies which comes nearest to a name or number that is nowhere.
+package struct NearWAL: Hashable, Sendable {
+    /// In the order of WAL.
+    package var restorePoints: [TargetSightings.RestorePoint]
+    /// Segments with the transactions that have the nearest numbers.
+    package var parts: [Range<LSN>]
+
+    package init(restorePoints: [TargetSightings.RestorePoint] = [], parts: [Range<LSN>] = []) {
+        self.restorePoints = restorePoints
+        self.parts = parts
+    }
+}
+
 /// What an index of the archive answers, so that of the WAL only the segment that decides is read.
 ///
 /// An index may know less than there is, or nothing: each answer may be nil or empty, and then the WAL is read. It may
@@ -61,6 +74,8 @@ package struct TargetIndex: Sendable {
     /// Some segment before `end` should hold the end of a transaction, so that `lastEnding` is exact; where a database
     /// or tablespace was created or dropped after the last end of a transaction, end before it.
     package var passOver: @Sendable (_ target: Target, _ redo: LSN, _ path: TimelinePath) throws -> PassedWAL?
+    /// What is near a transaction or restore point, of all from `redo` on that can be passed over; nil means not known.
+    package var near: @Sendable (_ target: Target, _ redo: LSN, _ path: TimelinePath) throws -> NearWAL?
     /// When tables of a name were dropped, on all timelines; newest first.
     package var drops: @Sendable (_ table: String) throws -> [Drop]
     /// Names of tables that are known to have been dropped, for a suggestion.
@@ -87,11 +102,18 @@ package struct TargetIndex: Sendable {
 
     package init(
         passOver: @escaping @Sendable (_ target: Target, _ redo: LSN, _ path: TimelinePath) throws -> PassedWAL?,
+        near: @escaping @Sendable (_ target: Target, _ redo: LSN, _ path: TimelinePath) throws -> NearWAL? = {
+            _,
+            _,
+            _ in
+            nil
+        },
         drops: @escaping @Sendable (_ table: String) throws -> [Drop] = { _ in [] },
         droppedTables: @escaping @Sendable () throws -> [String] = { [] },
         timelinesOfEvent: @escaping @Sendable (_ position: LSN) throws -> Set<TimelineID> = { _ in [] }
     ) {
         self.passOver = passOver
+        self.near = near
         self.drops = drops
         self.droppedTables = droppedTables
         self.timelinesOfEvent = timelinesOfEvent

@@ -46,6 +46,8 @@ package struct TargetSearch: Sendable {
     package typealias Reading = (_ from: LSN, _ visit: (WALRecord, WALEvent?) -> Bool) throws -> ReadingEnd
     /// See `TargetIndex.passOver`.
     package typealias PassOver = (_ target: Target, _ redo: LSN, _ path: TimelinePath) throws -> PassedWAL?
+    /// See `TargetIndex.near`.
+    package typealias Near = (_ target: Target, _ redo: LSN, _ path: TimelinePath) throws -> NearWAL?
 
     package struct Found: Sendable {
         package var snapshot: SnapshotRecord
@@ -91,13 +93,17 @@ package struct TargetSearch: Sendable {
     }
 
     /// - Throws: `TargetRefusal`, and what `reading` throws.
-    package func find(passOver: PassOver = { _, _, _ in nil }, reading: Reading) throws -> Found {
+    package func find(
+        passOver: PassOver = { _, _, _ in nil },
+        near: Near = { _, _, _ in nil },
+        reading: Reading
+    ) throws -> Found {
         guard !snapshots.isEmpty else {
             throw TargetRefusal(target, .notOnPath(snapshot: only, timeline: path.target))
         }
         let found: Found
         switch target {
-        case .transaction, .restorePoint: found = try findByName(passOver, reading)
+        case .transaction, .restorePoint: found = try findByName(passOver, near, reading)
         case .time, .lsn, .before, .latest, .snapshotItself: found = try findPlace(passOver, reading)
         }
         if let barrier = found.rule.barrier {
@@ -191,7 +197,7 @@ package struct TargetSearch: Sendable {
     // MARK: - By a name or number
 
     /// Reads backwards, from snapshot to snapshot: each stretch once, and the newest first.
-    private func findByName(_ passOver: PassOver, _ reading: Reading) throws -> Found {
+    private func findByName(_ passOver: PassOver, _ near: Near, _ reading: Reading) throws -> Found {
         var limit: LSN?
         var sightings = TargetSightings()
         var holes: [SegmentName] = []
@@ -213,16 +219,19 @@ package struct TargetSearch: Sendable {
             newest = newest ?? Reachable(found)
             if later.isEmpty { limit = snapshot.redo }
         }
-        if hasPassed {
-            // Names and numbers that are near are known only where all was read.
-            return try findByName({ _, _, _ in nil }, reading)
-        }
         if !later.isEmpty, let oldest = snapshots.last {
             throw TargetRefusal(
                 target,
                 .beforeFirst(snapshot: oldest.name),
                 after: try earliest(of: later, reading)
             )
+        }
+        if hasPassed, let oldest = snapshots.last {
+            guard let near = try near(target, oldest.redo, path) else {
+                // Names and numbers that are near are known only where all was read.
+                return try findByName({ _, _, _ in nil }, { _, _, _ in nil }, reading)
+            }
+            sightings.join(older: try look(near, reading), wanted: transactionID)
         }
         var refusal = TargetRefusal(target, .noRestorePoint(sightings.restorePoints), before: newest)
         if case .transaction = target {
@@ -232,6 +241,20 @@ package struct TargetSearch: Sendable {
         }
         refusal.holes = holes
         throw refusal
+    }
+
+    /// What is met in the WAL that holds what is near.
+    private func look(_ near: NearWAL, _ reading: Reading) throws -> TargetSightings {
+        var sightings = TargetSightings()
+        for point in near.restorePoints { sightings.restorePoint(point.name, time: point.time, end: point.end) }
+        for part in near.parts {
+            var rule = StopRule(target: target, start: part.lowerBound)
+            _ = try reading(part.lowerBound) { record, event in
+                record.start < part.upperBound && rule.visit(record, event: event)
+            }
+            sightings.join(older: rule.sightings, wanted: transactionID)
+        }
+        return sightings
     }
 
     private var transactionID: UInt32 {

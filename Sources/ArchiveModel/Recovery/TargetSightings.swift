@@ -6,6 +6,12 @@ package struct TargetSightings: Hashable, Sendable {
         package var name: String
         package var time: PostgresTime
         package var end: LSN
+
+        package init(name: String, time: PostgresTime, end: LSN) {
+            self.name = name
+            self.time = time
+            self.end = end
+        }
     }
 
     /// Restore points by their names; of the same name the newest.

@@ -4,7 +4,9 @@ import WALFormat
 
 /// The newest of everything in an archive, by names alone: cheap enough for each look of a waiting fetch.
 struct ArchiveGlance {
-    /// The highest timeline of any segment, partial or not, or history file.
+    /// Of segments, partial or not, and of history files.
+    private(set) var timelines: Set<TimelineID> = []
+    /// The highest of them.
     private(set) var newestTimeline: TimelineID?
     /// The last complete segment of each timeline.
     private(set) var lastComplete: [TimelineID: SegmentName] = [:]
@@ -23,7 +25,7 @@ struct ArchiveGlance {
             if let known = last[timeline], !known.lexicographicallyPrecedes(digits) { return }
             last[timeline] = Array(digits)
         }
-        var newest: UInt32 = 0
+        var found: Set<UInt32> = []
         while true {
             errno = 0
             guard let entry = readdir(stream) else {
@@ -33,13 +35,14 @@ struct ArchiveGlance {
             withUnsafeBytes(of: &entry.pointee.d_name) { space in
                 let name = space.prefix { $0 != 0 }
                 guard let kind = Kind(name), let timeline = Self.timeline(name) else { return }
-                newest = max(newest, timeline)
+                found.insert(timeline)
                 guard kind != .history else { return }
                 note(name.prefix(24), in: &any, of: timeline)
                 if kind == .complete { note(name.prefix(24), in: &complete, of: timeline) }
             }
         }
-        newestTimeline = newest > 0 ? TimelineID(newest) : nil
+        timelines = Set(found.map { TimelineID($0) })
+        newestTimeline = timelines.max()
         lastComplete = Self.names(complete)
         last = Self.names(any)
     }
@@ -93,4 +96,9 @@ struct ArchiveGlance {
         }
         return value > 0 ? value : nil
     }
+}
+
+extension WALDirectory {
+    /// The timelines of segments, partial or not, and of history files: by names alone.
+    package func timelines() throws -> Set<TimelineID> { try ArchiveGlance(path).timelines }
 }

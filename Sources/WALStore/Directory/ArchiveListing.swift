@@ -44,9 +44,6 @@ package struct ArchiveListing: Sendable {
         [segments.last?.name.timeline, histories.last].compactMap(\.self).max()
     }
 
-    /// Those of all segments and history files.
-    package var timelines: Set<TimelineID> { Set(segments.map(\.name.timeline)).union(histories) }
-
     /// The newest segment of a timeline, partial or not.
     package func last(of timeline: TimelineID) -> StoredSegment? {
         segments.last { $0.name.timeline == timeline }

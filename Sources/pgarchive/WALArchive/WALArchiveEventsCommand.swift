@@ -110,7 +110,7 @@ struct WALArchiveEventsCommand: ContainerCommand {
             list = try find(filter, in: container)
         }
         let rows = list.events.map(EventRow.init)
-        let withTimelines = try container.walDirectory.list().timelines.count > 1
+        let withTimelines = try container.walDirectory.timelines().count > 1
         try render.list(rows, name: \.id.description) { Self.table(rows, withTimelines: withTimelines).text($0) }
         remark(on: list)
     }
@@ -124,13 +124,17 @@ struct WALArchiveEventsCommand: ContainerCommand {
     }
 
     private func remark(on list: EventList) {
-        if list.left > 0 {
-            render.remark("\(HumanText.count(list.left, "earlier event")) not shown: --limit 0 shows all")
-        }
-        if !list.unknown.isEmpty, !resolveNames {
+        if list.hasMore { render.remark("earlier events not shown: --limit 0 shows all") }
+        let lookUp = resolveNames ? "" : ": --resolve-names looks them up"
+        if let table, !list.unnamed.isEmpty {
+            // An answer that may not be all of it says so, also where remarks are not wanted.
+            render.warning(
+                "\(HumanText.count(list.unnamed.count, "event")) of tables whose names are not known may be of "
+                    + "'\(table)'\(lookUp)"
+            )
+        } else if !list.unknown.isEmpty, !resolveNames {
             render.remark(
-                "\(HumanText.count(list.unknown.count, "event")) of tables whose names are not known: "
-                    + "--resolve-names looks them up"
+                "\(HumanText.count(list.unknown.count, "event")) of tables whose names are not known\(lookUp)"
             )
         }
     }

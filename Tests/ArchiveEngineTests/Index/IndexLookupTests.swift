@@ -214,7 +214,12 @@ struct IndexLookupTests {
     @Test("a million segments are no scan: the query plans use the index")
     func queryPlans() throws {
         let (index, _) = try Self.lookup([])
-        for (query, values) in IndexLookup.planned {
+        for query in [
+            IndexLookup.maximumBefore, IndexLookup.firstByTime, IndexLookup.transactionBounds,
+            IndexLookup.firstEnding, IndexLookup.lastOfRun, IndexLookup.lastWithCommits, IndexLookup.nextLower,
+            IndexLookup.nextHigher,
+        ] {
+            let values = query.filter { $0 == "?" }.map { _ in SQLiteValue.integer(1) }
             let plan = try index.database.rows("EXPLAIN QUERY PLAN \(query)", values) { $0.text(3) ?? "" }
             #expect(plan.contains { $0.contains("SEARCH") }, "\(query): \(plan)")
             #expect(!plan.contains { $0.hasPrefix("SCAN segments") || $0.contains("TEMP B-TREE") }, "\(query): \(plan)")
