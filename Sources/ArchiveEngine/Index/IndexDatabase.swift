@@ -88,6 +88,10 @@ package final class IndexDatabase {
         CREATE INDEX segments_by_transaction ON segments (timeline, newest_transaction, number);
         CREATE INDEX segments_by_span ON segments (timeline, transaction_span, highest_transaction)
             WHERE transaction_span IS NOT NULL;
+        CREATE INDEX segments_by_highest ON segments (timeline, highest_transaction)
+            WHERE highest_transaction IS NOT NULL;
+        CREATE INDEX segments_by_lowest ON segments (timeline, lowest_transaction)
+            WHERE lowest_transaction IS NOT NULL;
         CREATE INDEX segments_by_run ON segments (timeline, run_start, number);
         CREATE INDEX segments_with_commits ON segments (timeline, number) WHERE commits > 0;
         CREATE INDEX segments_with_parameters ON segments (timeline, number) WHERE parameters IS NOT NULL;

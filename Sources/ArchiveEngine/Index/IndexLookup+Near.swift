@@ -44,40 +44,31 @@ extension IndexLookup {
     private func neighbours(of id: UInt32, from redo: LSN, along path: TimelinePath) throws -> [Range<LSN>] {
         var segments: Set<UInt64> = []
         for stretch in stretches(from: redo, along: path) {
+            // The nearest of all may lie before it: then it is the first here, as ids mostly are in the order of WAL. The
+            // first segment may have none behind the position.
+            let first = try index.database.rows(Self.firstWithTransactions, values(stretch)) { $0.number(0) }
+            segments.formUnion(first)
             for wanted in try counted(id, on: stretch.timeline) {
-                var (below, above): ((id: UInt64, number: UInt64)?, (id: UInt64, number: UInt64)?)
-                for span in 0...UInt64(UInt32.bitWidth) {
-                    let lower = try one(Self.nextLower, stretch, span, [wanted])
-                    if let lower, lower.id > below?.id ?? 0 { below = lower }
-                    let higher = try one(Self.nextHigher, stretch, span, [wanted, wanted])
-                    if let higher, higher.id < above?.id ?? .max { above = higher }
+                for query in [Self.nextLower, Self.nextHigher] {
+                    let values = [SQLiteValue(stretch.timeline), SQLiteValue(wanted)]
+                    let found = try index.database.rows(query, values) { $0.number(0) }.first
+                    if let found, stretch.numbers.contains(found) { segments.insert(found) }
                 }
-                segments.formUnion([below, above].compactMap { $0?.number })
             }
         }
-        return segments.sorted().map { size.start(of: $0)..<size.start(of: $0 &+ 1) }
+        return segments.sorted().map { max(redo, size.start(of: $0))..<size.start(of: $0 &+ 1) }
     }
 
-    private func one(
-        _ query: String,
-        _ stretch: Stretch,
-        _ span: UInt64,
-        _ ids: [UInt64]
-    ) throws -> (id: UInt64, number: UInt64)? {
-        let values = [SQLiteValue(stretch.timeline), SQLiteValue(span)] + ids.map { SQLiteValue($0) }
-        // One beyond the stretch is none: what has such a span mostly has its ids in the order of WAL.
-        return try index.database.rows(query, values) { (id: $0.number(0), number: $0.number(1)) }
-            .first { stretch.numbers.contains($0.number) }
-    }
-
+    package static let firstWithTransactions = """
+        SELECT number FROM segments WHERE timeline = ? AND number BETWEEN ? AND ? AND lowest_transaction IS NOT NULL
+        ORDER BY number LIMIT 2
+        """
     package static let nextLower = """
-        SELECT highest_transaction, number FROM segments
-        WHERE timeline = ? AND transaction_span = ? AND highest_transaction < ?
+        SELECT number FROM segments INDEXED BY segments_by_highest WHERE timeline = ? AND highest_transaction < ?
         ORDER BY highest_transaction DESC LIMIT 1
         """
     package static let nextHigher = """
-        SELECT lowest_transaction, number FROM segments
-        WHERE timeline = ? AND transaction_span = ? AND highest_transaction > ? AND lowest_transaction > ?
-        ORDER BY highest_transaction LIMIT 1
+        SELECT number FROM segments INDEXED BY segments_by_lowest WHERE timeline = ? AND lowest_transaction > ?
+        ORDER BY lowest_transaction LIMIT 1
         """
 }

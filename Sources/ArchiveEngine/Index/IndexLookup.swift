@@ -152,7 +152,7 @@ package struct IndexLookup {
                (SELECT newest_transaction FROM segments WHERE timeline = ? ORDER BY newest_transaction DESC LIMIT 1)
         """
     package static let firstEnding = """
-        SELECT min(number) FROM segments WHERE timeline = ? AND transaction_span = ?
+        SELECT min(number) FROM segments INDEXED BY segments_by_span WHERE timeline = ? AND transaction_span = ?
         AND highest_transaction BETWEEN ? AND ? AND lowest_transaction <= ? AND number BETWEEN ? AND ?
         """
 

@@ -36,7 +36,7 @@ package struct IndexPlan: Hashable, Sendable {
         for timeline in Set(present.keys).union(rows.keys).union(outdated.keys).sorted() {
             let here = present[timeline] ?? []
             let known = rows[timeline] ?? []
-            let gone = Self.subtracting(here, from: known)
+            let gone = Self.subtracting(here, from: (known + (outdated[timeline] ?? [])).sorted())
             // What a row says follows from the segments before it, also on the timelines before: one that came later,
             // or went and did not expire, means reading on from there.
             var again = Self.subtracting(known, from: here).first ?? .max

@@ -1,6 +1,6 @@
 import Glibc
 import Platform
-import WALFormat
+package import WALFormat
 
 /// The newest of everything in an archive, by names alone: cheap enough for each look of a waiting fetch.
 struct ArchiveGlance {

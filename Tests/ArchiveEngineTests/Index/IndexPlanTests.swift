@@ -37,6 +37,13 @@ struct IndexPlanTests {
         let plan = Self.plan([Self.one: [2, 3, 5]], [Self.one: [1, 2, 3, 4, 5]])
         #expect(plan.remove == [.init(timeline: Self.one, numbers: 1...1), .init(timeline: Self.one, numbers: 4...5)])
         #expect(plan.read == [.init(timeline: Self.one, numbers: 5...5)])
+        #expect(
+            IndexPlan(present: [Self.one: [2, 5]], rows: [Self.one: [2, 5]], outdated: [Self.one: [1, 4]])
+                == .init(
+                    present: [Self.one: [2, 5]],
+                    rows: [Self.one: [1, 2, 4, 5]]
+                )
+        )
     }
 
     @Test("what came late before a fork makes the later timeline be read again")
