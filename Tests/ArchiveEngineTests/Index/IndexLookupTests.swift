@@ -217,7 +217,7 @@ struct IndexLookupTests {
         for query in [
             IndexLookup.maximumBefore, IndexLookup.firstByTime, IndexLookup.transactionBounds,
             IndexLookup.firstEnding, IndexLookup.lastOfRun, IndexLookup.lastWithCommits, IndexLookup.nextLower,
-            IndexLookup.nextHigher,
+            IndexLookup.nextHigher, IndexLookup.maximumReached,
         ] {
             let values = query.filter { $0 == "?" }.map { _ in SQLiteValue.integer(1) }
             let plan = try index.database.rows("EXPLAIN QUERY PLAN \(query)", values) { $0.text(3) ?? "" }
