@@ -54,8 +54,8 @@ struct ReceiverHoleTests {
             let name = name(index, of: craft)
             let bytes = Data(craft.content(of: name))
             switch part {
-            case .whole: try bytes.write(to: URL(fileURLWithPath: "\(archive)/\(name)"))
-            case .part: try bytes.prefix(400_000).write(to: URL(fileURLWithPath: "\(archive)/\(name).partial"))
+            case .whole: try SpoiltFile.write(bytes, to: "\(archive)/\(name)")
+            case .part: try SpoiltFile.write(bytes.prefix(400_000), to: "\(archive)/\(name).partial")
             case .none: break
             }
         }
@@ -152,6 +152,44 @@ struct ReceiverHoleTests {
             #expect(receiver.stop() == 0)
             fake.expectWhole(craft, receiver)
             #expect(starts(upstream).first.map { craft.segmentSize.number(of: $0) } == 16)
+        }
+    }
+
+    /// Killed while it fills the hole; the slot keeps no more than what was not acknowledged.
+    @Test(arguments: [
+        "tail.sync@2", "segment.write", "segment.write@3", "segment.sync", "segment.beforeRename", "durable.renamed",
+        "segment.afterRename", "segment.beforeRename@3", "durable.removed", "segment.afterRename@3", "segment.sync@5",
+    ])
+    func killedWhileItFillsTheHole(point: String) throws {
+        let craft = WALCraft(filledWith: 6 << 20 + 12345)
+        try TestDirectory.with { directory in
+            let archive = try directory.subdirectory("wal")
+            try fill(archive, [.whole, .part, .none, .whole, .none, .whole], of: craft)
+            let upstream = try FakeUpstream(craft)
+            defer { upstream.close() }
+            upstream.change { $0.slotRestart = LSN(0x110_1000) }
+            let end = try #require(craft.records.dropLast(3).last).end
+            func receive(_ fault: String) throws -> CommandResult {
+                try TestCommand(
+                    try BuiltPrograms.pgarchive(),
+                    ["wal_archive", "receive", "-D", archive, "-S", "arc", "-d", upstream.connection, "-E", "\(end)"],
+                    environment: ["PGARCHIVE_FAULT": fault]
+                ).run(deadline: 120)
+            }
+            let parts = point.split(separator: "@")
+            let killed = try receive("\(parts[0])=exit" + (parts.count > 1 ? "@\(parts[1])" : ""))
+            #expect(killed.status == 86, "\(killed)")
+            let acknowledged = upstream.replies.map(\.flushed).max() ?? .invalid
+            upstream.change { $0.slotRestart = max(acknowledged, LSN(0x110_1000)) }
+            let result = try receive("")
+            #expect(result.status == 0, "\(result)")
+            for index in 0..<6 {
+                let name = name(index, of: craft)
+                let bytes = FileManager.default.contents(atPath: "\(archive)/\(name)")
+                #expect(bytes == Data(craft.content(of: name)), "\(name)")
+            }
+            let left = try FileManager.default.contentsOfDirectory(atPath: archive).filter { $0.contains(".partial") }
+            #expect(left == ["\(name(6, of: craft)).partial"])
         }
     }
 

@@ -361,4 +361,13 @@ struct ReplicationMachineTests {
             guard case .lost = trace.outcome(trace.on(stray)) else { return #expect(Bool(false), "\(stray)") }
         }
     }
+
+    @Test func anEndThatIsHereAlreadyIsNotWaitedFor() throws {
+        for (end, isOver) in [(0x501_1000, true), (0x501_2000, false)] as [(UInt64, Bool)] {
+            var trace = try Trace()
+            trace.settings.endPosition = LSN(end)
+            let actions = trace.streaming(from: 0x501_2000, recordEnd: 0x501_2000)
+            #expect(trace.outcome(actions) == (isOver ? .stopped : nil))
+        }
+    }
 }

@@ -8,7 +8,10 @@ extension ReplicationMachine {
         lastHeartbeat = now.seconds
         answeredClock = nil
         isHeartbeatAwaited = settings.heartbeatIntervalSeconds > 0
-        return [.note(.streaming(stream)), reply(at: now, requested: isHeartbeatAwaited)]
+        let actions = [.note(.streaming(stream)), reply(at: now, requested: isHeartbeatAwaited)]
+        // Here already: nothing more need come.
+        if let end = settings.endPosition, durable ?? .invalid > end { return actions + stop(at: now) }
+        return actions
     }
 
     mutating func received(_ message: ReplicationMessage, at now: Moment) -> [ReplicationAction] {
