@@ -32,6 +32,18 @@ struct WALDirectoryTests {
         }
     }
 
+    @Test func timelinesAreThoseOfAllNames() throws {
+        try TestDirectory.with { directory in
+            for name in [
+                "000000010000000000000001", "000000010000000000000002.zst", "000000020000000000000003.partial",
+                "00000004.history", "00000005.historic", "00000006", "000000070000000000000003.partial.suspect-1",
+            ] { try "".write(toFile: "\(directory.path)/\(name)", atomically: false, encoding: .utf8) }
+            let archive = WALDirectory(directory.path, segmentSize: .standard)
+            try #expect(archive.timelines() == [TimelineID(1), TimelineID(2), TimelineID(4)])
+            try #expect(archive.timelines().max() == archive.list().newestTimeline)
+        }
+    }
+
     @Test func severalCompressTheSameSegments() throws {
         try ArchiveCopy.with { copy in
             let archive = copy.archive

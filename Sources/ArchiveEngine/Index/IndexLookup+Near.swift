@@ -44,8 +44,8 @@ extension IndexLookup {
     private func neighbours(of id: UInt32, from redo: LSN, along path: TimelinePath) throws -> [Range<LSN>] {
         var segments: Set<UInt64> = []
         for stretch in stretches(from: redo, along: path) {
-            // The nearest of all may lie before it: then it is the first here, as ids mostly are in the order of WAL. The
-            // first segment may have none behind the position.
+            // The nearest of all may lie before it: then it is the first here, as ids mostly are in the order of WAL.
+            // The first segment may have none behind the position.
             let first = try index.database.rows(Self.firstWithTransactions, values(stretch)) { $0.number(0) }
             segments.formUnion(first)
             for wanted in try counted(id, on: stretch.timeline) {

@@ -58,14 +58,17 @@ extension TargetIndex {
         _ index: IndexDatabase,
         _ container: Container
     ) throws -> Bool {
-        var files: [IndexDatabase.File] = []
-        for stretch in stretches {
-            try index.eachFile(in: .init(timeline: stretch.timeline, numbers: stretch.numbers)) { files.append($0) }
+        var isThere = true
+        for stretch in stretches where isThere {
+            try index.eachFile(in: .init(timeline: stretch.timeline, numbers: stretch.numbers)) { file in
+                guard isThere else { return }
+                let name = SegmentName(timeline: file.timeline, number: file.number, size: container.segmentSize)
+                // One that cannot be looked at is told of by who reads it.
+                let stored = (try? container.walDirectory.locate(name, completeOnly: true)) ?? nil
+                isThere = stored.map(file.isOf) ?? false
+            }
         }
-        return try files.allSatisfy { file in
-            let name = SegmentName(timeline: file.timeline, number: file.number, size: container.segmentSize)
-            return try container.walDirectory.locate(name, completeOnly: true).map(file.isOf) ?? false
-        }
+        return isThere
     }
 
     private static func drops(of table: String, in contents: ArchiveContents) throws -> [Drop] {

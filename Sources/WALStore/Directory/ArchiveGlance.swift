@@ -4,9 +4,7 @@ package import WALFormat
 
 /// The newest of everything in an archive, by names alone: cheap enough for each look of a waiting fetch.
 struct ArchiveGlance {
-    /// Of segments, partial or not, and of history files.
-    private(set) var timelines: Set<TimelineID> = []
-    /// The highest of them.
+    /// The highest timeline of any segment, partial or not, or history file.
     private(set) var newestTimeline: TimelineID?
     /// The last complete segment of each timeline.
     private(set) var lastComplete: [TimelineID: SegmentName] = [:]
@@ -25,7 +23,7 @@ struct ArchiveGlance {
             if let known = last[timeline], !known.lexicographicallyPrecedes(digits) { return }
             last[timeline] = Array(digits)
         }
-        var found: Set<UInt32> = []
+        var newest: UInt32 = 0
         while true {
             errno = 0
             guard let entry = readdir(stream) else {
@@ -35,14 +33,13 @@ struct ArchiveGlance {
             withUnsafeBytes(of: &entry.pointee.d_name) { space in
                 let name = space.prefix { $0 != 0 }
                 guard let kind = Kind(name), let timeline = Self.timeline(name) else { return }
-                found.insert(timeline)
+                newest = max(newest, timeline)
                 guard kind != .history else { return }
                 note(name.prefix(24), in: &any, of: timeline)
                 if kind == .complete { note(name.prefix(24), in: &complete, of: timeline) }
             }
         }
-        timelines = Set(found.map { TimelineID($0) })
-        newestTimeline = timelines.max()
+        newestTimeline = newest > 0 ? TimelineID(newest) : nil
         lastComplete = Self.names(complete)
         last = Self.names(any)
     }
@@ -85,6 +82,32 @@ struct ArchiveGlance {
         }
     }
 
+    /// Those of segments, partial or not, and of history files.
+    fileprivate static func timelines(_ directory: String) throws -> Set<TimelineID> {
+        guard let stream = opendir(directory) else {
+            throw SystemError(call: "list", errno: errno, path: directory)
+        }
+        defer { closedir(stream) }
+        var found: Set<TimelineID> = []
+        // Among a million names few begin otherwise than the one before.
+        var last: UInt64 = 0
+        while true {
+            errno = 0
+            guard let entry = readdir(stream) else {
+                guard errno == 0 else { throw SystemError(call: "list", errno: errno, path: directory) }
+                return found
+            }
+            withUnsafeBytes(of: &entry.pointee.d_name) { space in
+                let beginning = space.loadUnaligned(as: UInt64.self)
+                if beginning == last { return }
+                let name = space.prefix { $0 != 0 }
+                guard Kind(name) != nil, let timeline = timeline(name) else { return }
+                found.insert(TimelineID(timeline))
+                last = beginning
+            }
+        }
+    }
+
     private static func timeline(_ name: Slice<UnsafeRawBufferPointer>) -> UInt32? {
         var value: UInt32 = 0
         for byte in name.prefix(8) {
@@ -100,5 +123,5 @@ struct ArchiveGlance {
 
 extension WALDirectory {
     /// The timelines of segments, partial or not, and of history files: by names alone.
-    package func timelines() throws -> Set<TimelineID> { try ArchiveGlance(path).timelines }
+    package func timelines() throws -> Set<TimelineID> { try ArchiveGlance.timelines(path) }
 }

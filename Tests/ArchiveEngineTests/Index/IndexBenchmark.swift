@@ -5,8 +5,9 @@ import Foundation
 import Testing
 import WALFormat
 
-/// Look-ups among many segments find the one. `bench/run index` runs it with a million, 16 TB of WAL, and shows the
-/// times.
+/// Look-ups among many segments find the one.
+///
+/// `bench/run index` runs it with a million, 16 TB of WAL, and shows the times.
 @Suite("Look-ups among many segments")
 struct IndexBenchmark {
     @Test func lookups() throws {
