@@ -19,9 +19,10 @@ struct PgArchive: ParsableCommand {
               pgarchive snapshot create
               pgarchive window
               pgarchive wal_archive events --since '2 hours ago'
-              pgarchive clone create look --before-drop shop.orders --start
+              pgarchive dump --before-drop shop.orders -t orders shop | psql -h db1 shop
+              pgarchive psql --at '10 minutes ago' -- shop
               pgarchive clone create early --at '2026-11-21 08:50' --start
-              pgarchive clone psql look
+              pgarchive clone psql early
               pgarchive wal_archive verify --deep
               pgarchive restore --to /srv/restored --latest
 
@@ -52,8 +53,8 @@ struct PgArchive: ParsableCommand {
         version: "pgarchive \(ProgramVersion.text)",
         subcommands: [
             ContainerNounCommand.self, WALArchiveCommand.self, StandbyCommand.self, SnapshotCommand.self,
-            CloneCommand.self, RestoreCommand.self, CronCommand.self, WindowCommand.self,
-            BashCompletionCommand.self,
+            CloneCommand.self, WindowCommand.self, PsqlCommand.self, DumpCommand.self, RestoreCommand.self,
+            CronCommand.self, BashCompletionCommand.self,
         ]
     )
 

@@ -28,13 +28,13 @@ package struct CloneCatalog: Sendable {
 
     /// The clones that users see: those whose copy is complete and whose record can be read.
     package func listed() throws -> [CloneRecord] {
-        try contents().records.filter { $0.state == .created || $0.state == .recovered }
+        try contents().records.filter(\.state.isMade)
     }
 
     package func find(_ name: String) throws -> CloneRecord {
         if Name.fault(name) == nil,
             let record = try JSONFile.read(CloneRecord.self, from: container.paths.clone(name).record),
-            record.state == .created || record.state == .recovered
+            record.state.isMade
         {
             return record
         }

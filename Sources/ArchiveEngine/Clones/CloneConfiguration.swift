@@ -12,7 +12,7 @@ struct CloneConfiguration {
 
     func writeFiles() throws {
         try FileTree.makeDirectory(paths.log, mode: 0o700, parents: true)
-        try DurableFile.replace(paths.configuration, text: configuration, mode: 0o600)
+        try DurableFile.replace(paths.configuration, text: configuration(isHeld: false), mode: 0o600)
         try DurableFile.replace(paths.hostBasedAuthentication, text: Self.authentication, mode: 0o600)
         try DurableFile.replace(paths.identMap, text: "", mode: 0o600)
     }
@@ -28,7 +28,12 @@ struct CloneConfiguration {
         }
     }
 
-    private var configuration: String {
+    /// What a look asks for once it is at its target; takes effect with a reload.
+    func writeHeld() throws {
+        try DurableFile.replace(paths.configuration, text: configuration(isHeld: true), mode: 0o600)
+    }
+
+    private func configuration(isHeld: Bool) -> String {
         let buffers = ServerSettings.sharedBuffers(
             container.settings.cloneSharedBuffers,
             share: 8,
@@ -39,7 +44,7 @@ struct CloneConfiguration {
             # What isolation and recovery need (port, archiving, replication, recovery) is given at each start and wins.
             # The port is one of clone.ports in the container's pgarchive.toml; 'pgarchive clone list' shows it. In use
             # at a start, the clone gets another; a port written here has no effect.
-            listen_addresses = 'localhost'
+            listen_addresses = '\(record.isLook ? "" : "localhost")'
             shared_buffers = \(buffers)
             max_wal_size = 4GB
             min_wal_size = 80MB
@@ -49,6 +54,20 @@ struct CloneConfiguration {
             # The upstream's own, which recovery needs and is given. Once the clone has recovered, these here count.
 
             """ + record.parameters.settings.map { "\($0.name) = \($0.value)\n" }.joined()
+                + (record.isLook ? Self.ofLook(isHeld: isHeld) : "")
+    }
+
+    /// A look takes no writes and is thrown away: nothing of it need survive a crash.
+    ///
+    /// - Parameter isHeld: it is at its target, and must not ask for more WAL many times a second.
+    private static func ofLook(isHeld: Bool) -> String {
+        """
+
+        fsync = off
+        default_transaction_read_only = on
+        wal_retrieve_retry_interval = \(isHeld ? "5min" : "20ms")
+
+        """
     }
 
     private static let authentication = """
@@ -76,8 +95,8 @@ struct CloneConfiguration {
                 ("restore_command", try restoreCommand(walIsChecked: walIsChecked)),
                 ("recovery_target_timeline", String(record.path.target.rawValue)),
                 ("recovery_prefetch", "off"),
-                ("wal_retrieve_retry_interval", "20ms"),
             ]
+            if !record.isLook { settings.append(("wal_retrieve_retry_interval", "20ms")) }
         }
         return ServerLaunch(
             installation: try container.installation(),

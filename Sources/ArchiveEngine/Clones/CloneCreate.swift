@@ -1,6 +1,6 @@
 package import ArchiveModel
 import Platform
-import WALFormat
+package import WALFormat
 
 /// Makes clones: plan, copy, configuration, record.
 package struct CloneCreate: Sendable {
@@ -16,8 +16,15 @@ package struct CloneCreate: Sendable {
 
     /// Makes a clone by a plan; it is not started.
     ///
-    /// - Parameter requested: what the user asked for, in their words.
-    package func run(name: String, plan: RestorePlan, requested: String) throws -> CloneRecord {
+    /// - Parameters:
+    ///   - requested: what the user asked for, in their words.
+    ///   - keptUntil: makes it a look.
+    package func run(
+        name: String,
+        plan: RestorePlan,
+        requested: String,
+        keptUntil: PostgresTime? = nil
+    ) throws -> CloneRecord {
         try checkName(name)
         let lock = try ContainerChange.lock(container, for: "clone create \(name)", interruption: interruption)
         defer { lock.release() }
@@ -39,7 +46,8 @@ package struct CloneCreate: Sendable {
             path: plan.path,
             stop: plan.stop,
             lastTransactionTime: plan.lastTransactionTime,
-            parameters: plan.parameters
+            parameters: plan.parameters,
+            keptUntil: keptUntil
         )
         record = try reserve(record)
         progress.step("copying snapshot '\(snapshot.name)' (\(container.identity.driver.rawValue))")

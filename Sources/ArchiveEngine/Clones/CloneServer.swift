@@ -166,13 +166,20 @@ package struct CloneServer: Sendable {
             switch stage {
             case .recovering:
                 progress.step("recovering to \(record.stop)")
-                started.timeline = try finish(logged(recovery))
+                let timeline = try logged(recovery)
+                try finish(record.isLook ? .held : .recovered)
+                if record.isLook, timeline == nil {
+                    try CloneConfiguration(container: container, record: record).writeHeld()
+                    try server.reload()
+                }
+                started.timeline = timeline
                 started.replayedBytes = record.stop.bytes(since: record.redo)
                 started.stop = record.stop
             case .unchecked:
                 progress.step("starting, and checking where its recovery ended")
                 try waitUntilReady(server, interruption)
-                let timeline = try finish(recovery.checkSwitchPoint())
+                let timeline = try recovery.checkSwitchPoint()
+                try finish(.recovered)
                 RecoveryLog(path: paths.recoveryLog, record: record).ended(timeline: timeline, seconds: nil)
                 started.timeline = timeline
             case .ready:
@@ -208,21 +215,22 @@ package struct CloneServer: Sendable {
     }
 
     /// Notes that the clone has recovered, and to where was checked.
-    private func finish(_ timeline: TimelineID) throws -> TimelineID {
+    private func finish(_ state: CloneRecord.State) throws {
         var finished = record
-        finished.state = .recovered
+        finished.state = state
         try FaultPoint.pass("clone.beforeRecovered")
         try CloneCatalog(container).save(finished)
-        return timeline
     }
 
     /// Recovers, and leaves a note of it.
-    private func logged(_ recovery: TargetRecovery) throws -> TimelineID {
+    ///
+    /// - Returns: its own timeline; nil when it stays on the way to its target.
+    private func logged(_ recovery: TargetRecovery) throws -> TimelineID? {
         let log = RecoveryLog(path: paths.recoveryLog, record: record)
         let begin = SystemClock.monotonicSeconds()
         log.begins()
         do {
-            let timeline = try recovery.run()
+            let timeline = record.isLook ? try recovery.hold() : try recovery.run()
             let seconds = SystemClock.monotonicSeconds() - begin
             log.ended(timeline: timeline, seconds: seconds)
             ReplayRateFile(container).learn(bytes: record.stop.bytes(since: record.redo), seconds: seconds)

@@ -55,9 +55,11 @@ package struct EventFilter: Sendable {
         let full = object.lowercased()
         let plain = full.split(separator: " ").last.map(String.init) ?? full
         let parts = plain.split(separator: ".", omittingEmptySubsequences: false)
-        // The name alone, with its schema, and with its database.
+        let name = parts.last ?? ""
+        // The name alone, with its schema, with its database, and with both.
         return parts.indices.map { parts[$0...].joined(separator: ".") }
-            + (database.map { ["\($0.lowercased()).\(plain)"] } ?? [])
+            + (parts.count == 3 ? ["\(parts[0]).\(name)"] : [])
+            + (database.map { ["\($0.lowercased()).\(name)", "\($0.lowercased()).\(plain)"] } ?? [])
     }
 }
 

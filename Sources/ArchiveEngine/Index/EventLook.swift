@@ -1,5 +1,4 @@
 package import ArchiveModel
-import Glibc
 import Platform
 import PostgresLink
 package import WALFormat
@@ -13,8 +12,6 @@ package struct EventLook {
 
     /// So many at one time: each takes seconds.
     package static let most = 20
-
-    private static let prefix = "look-"
 
     package init(_ container: Container, progress: Progress = .silent, interruption: Interruption? = nil) {
         self.container = container
@@ -30,7 +27,6 @@ package struct EventLook {
         _ events: [NamedEvent],
         say: @escaping @Sendable (String) -> Void
     ) throws -> [NamedEvent] {
-        try removeLeftovers()
         let index = TargetIndex.of(container, for: "a look at names", say: say)
         var left = Array(events.dropLast(Self.most))
         // One look serves all that lies in the same database and was there then.
@@ -80,17 +76,22 @@ package struct EventLook {
             .before(event.start),
             timeline: .number(event.timeline)
         )
-        let name = "\(Self.prefix)\(getpid())"
-        let record = try CloneCreate(container, interruption: interruption)
-            .run(name: name, plan: plan, requested: "a look just before \(event.start)")
-        defer { try? remove(record) }
-        let started = try CloneServer(container, record, walIsChecked: plan.isWholeRead).start(
+        let look = try Look.open(
+            container,
+            plan,
+            requested: "just before \(event.start)",
+            keepSeconds: 0,
             interruption: interruption
         )
-        let catalog = CatalogNames(container: container, port: started.port)
-        guard let databaseName = try catalog.shared(at: event.start).databases[database] else { return [] }
+        defer { look.close() }
+        let catalog = CatalogNames(container: container, port: look.port)
+        let shared = try catalog.shared(at: event.start)
+        guard let databaseName = shared.databases[database] else { return [] }
         let wanted = event.kind.relations
-        return try catalog.relations(of: database, name: databaseName, at: event.start)
+        // The database may be as new as the table.
+        let itself = shared.names.filter { $0.kind == .database && $0.relation == database }
+        return try itself
+            + catalog.relations(of: database, name: databaseName, at: event.start)
             .filter { wanted.oids.contains($0.relation) || wanted.files.contains($0.file) }
             .map { found in
                 var name = found
@@ -98,21 +99,6 @@ package struct EventLook {
                 name.seenTo = event.start
                 return name
             }
-    }
-
-    private func remove(_ record: CloneRecord) throws {
-        _ = try CloneServer(container, record).stop(mode: .immediate, timeoutSeconds: 30)
-        try CloneDelete(container).run(name: record.name)
-    }
-
-    /// Those of looks that were killed.
-    private func removeLeftovers() throws {
-        for record in try CloneCatalog(container).listed() where record.name.hasPrefix(Self.prefix) {
-            guard let pid = Int32(record.name.dropFirst(Self.prefix.count)), kill(pid, 0) != 0, errno == ESRCH else {
-                continue
-            }
-            try? remove(record)
-        }
     }
 }
 

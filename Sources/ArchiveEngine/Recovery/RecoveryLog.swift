@@ -53,12 +53,16 @@ struct RecoveryLog {
 
     func begins() { write([asked, planned]) }
 
-    /// - Parameter seconds: with start and promotion; nil when another command had seen it.
-    func ended(timeline: TimelineID, seconds: Double?) {
-        let time = seconds.map { " in \(Int($0 * 1000)) ms, with start and promotion" } ?? ""
+    /// - Parameters:
+    ///   - timeline: its own; nil where it was not promoted.
+    ///   - seconds: with start and promotion; nil when another command had seen it.
+    func ended(timeline: TimelineID?, seconds: Double?) {
+        let parts = timeline == nil ? "start" : "start and promotion"
+        let time = seconds.map { " in \(Int($0 * 1000)) ms, with \(parts)" } ?? ""
         write([
             "replayed from \(redo) to \(stop): \(stop.bytes(since: redo)) bytes\(time)",
-            "stopped at \(stop), as planned; it goes on as timeline \(timeline)",
+            "stopped at \(stop), as planned; "
+                + (timeline.map { "it goes on as timeline \($0)" } ?? "it stays there, and takes no writes"),
         ])
     }
 

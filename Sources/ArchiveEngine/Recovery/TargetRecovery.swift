@@ -31,19 +31,44 @@ struct TargetRecovery {
     ///
     /// - Returns: the timeline that the server is on after its promotion.
     func run() throws -> TimelineID {
-        let connection = try reachTarget()
-        if let connection {
-            let replayed = try replayed(connection)
-            guard replayed == stop else {
-                connection.close()
-                throw ArchiveError(
-                    .verificationFailed,
-                    "\(title) stopped at \(replayed) instead of \(stop)",
-                    hint: "do not use it; delete it and report this"
-                )
-            }
+        try reachCheckedTarget()?.close()
+        return try promote()
+    }
+
+    /// Recovers and checks; the server stays a hot standby at its target where that can be read.
+    ///
+    /// - Returns: its own timeline where it had to be promoted, else nil.
+    func hold() throws -> TimelineID? {
+        guard let connection = try reachCheckedTarget() else { return try promote() }
+        defer { connection.close() }
+        // What a transaction has locked that has not ended at the target stays locked, and no reader gets by.
+        let locks = try connection.query(
+            """
+            SELECT FROM pg_locks l JOIN pg_stat_activity a USING (pid)
+            WHERE l.granted AND l.mode = 'AccessExclusiveLock' AND a.backend_type = 'startup' LIMIT 1
+            """
+        )
+        return locks.isEmpty ? nil : try promote()
+    }
+
+    /// Waits until the target is reached, and not passed.
+    ///
+    /// - Returns: a connection, or nil where it can take none as a hot standby.
+    private func reachCheckedTarget() throws -> SQLConnection? {
+        guard let connection = try reachTarget() else { return nil }
+        let replayed = try replayed(connection)
+        guard replayed == stop else {
             connection.close()
+            throw ArchiveError(
+                .verificationFailed,
+                "\(title) stopped at \(replayed) instead of \(stop)",
+                hint: "do not use it; delete it and report this"
+            )
         }
+        return connection
+    }
+
+    private func promote() throws -> TimelineID {
         try FaultPoint.pass("clone.beforePromote")
         try server.promote()
         try waitForPromotion()

@@ -9,8 +9,14 @@ package struct LocalShell: Sendable {
     /// - Parameters:
     ///   - port: the server's, which is the number in its socket's name.
     ///   - environment: the caller's; its PG* variables do not go along.
-    package init(_ container: Container, port: Int, environment: [String: String]) throws {
-        self.executable = try container.installation().tool("psql")
+    ///   - tool: another program of PostgreSQL's.
+    package init(
+        _ container: Container,
+        port: Int,
+        environment: [String: String],
+        tool: String = "psql"
+    ) throws {
+        self.executable = try container.installation().tool(tool)
         // By the environment, so that whatever stands among psql's own arguments wins.
         var environment = environment.filter { !LibpqEnvironment.isLibpq($0.key) }
         environment["PGHOST"] = container.paths.socketDirectory

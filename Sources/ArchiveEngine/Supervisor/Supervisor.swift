@@ -51,16 +51,20 @@ package struct Supervisor: Sendable {
         let copying = try OwnedThread.start(name: "copies") { copies.run() }
         let indexer = try Indexer(container, log: log)
         let indexing = try OwnedThread.start(name: "index") { indexer.run() }
+        let looks = try LookKeeper(container)
+        let looking = try OwnedThread.start(name: "looks") { looks.run() }
         let ending = try serve(listener, signals: signals, keepers: keepers, log: log)
         log.line("supervisor ending: \(ending)")
         space.end()
         copies.end()
         indexer.end()
+        looks.end()
         for keeper in keepers { keeper.end() }
         for thread in threads { thread.join() }
         counter.join()
         copying.join()
         indexing.join()
+        looking.join()
     }
 
     private func takeLock() throws -> HeldLock {

@@ -11,8 +11,13 @@ package struct CloneRecord: Codable, Hashable, Sendable {
         case created
         /// Reached its target and was promoted: a server of its own.
         case recovered
+        /// At its target as a hot standby, for those who only look.
+        case held
         /// Being removed; what is found in this state is removed.
         case deleting
+
+        /// The copy is complete.
+        package var isMade: Bool { self == .created || self == .recovered || self == .held }
     }
 
     package var format: Int
@@ -37,6 +42,12 @@ package struct CloneRecord: Codable, Hashable, Sendable {
     package var lastTransactionTime: PostgresTime?
     /// Hot-standby parameters that recovery to `stop` needs.
     package var parameters: HotStandbyParameters
+    /// Of a look, which is not promoted: it is removed after this instant, once nobody uses it.
+    ///
+    /// Nil for a clone proper.
+    package var keptUntil: PostgresTime?
+
+    package var isLook: Bool { keptUntil != nil }
 
     package init(
         name: String,
@@ -50,7 +61,8 @@ package struct CloneRecord: Codable, Hashable, Sendable {
         path: TimelinePath,
         stop: LSN,
         lastTransactionTime: PostgresTime?,
-        parameters: HotStandbyParameters
+        parameters: HotStandbyParameters,
+        keptUntil: PostgresTime? = nil
     ) {
         self.format = Self.currentFormat
         self.name = name
@@ -65,5 +77,6 @@ package struct CloneRecord: Codable, Hashable, Sendable {
         self.stop = stop
         self.lastTransactionTime = lastTransactionTime
         self.parameters = parameters
+        self.keptUntil = keptUntil
     }
 }

@@ -46,6 +46,8 @@ package struct ContainerPaths: Hashable, Sendable {
     package var receiverStatus: String { "\(run)/receiver.json" }
     package var changeLock: String { "\(run)/change.lock" }
     package func cloneLock(_ name: String) -> String { "\(run)/clone-\(name).lock" }
+    /// Held by everybody who looks into a clone that is thrown away.
+    package func lookLease(_ name: String) -> String { "\(run)/look-\(name).lease" }
     package var compressionLock: String { "\(run)/compression.lock" }
     package var controlSocket: String { "\(run)/control.sock" }
     package var standbyHold: String { "\(run)/standby.hold" }

@@ -1,3 +1,4 @@
+import ArchiveEngine
 import ArchiveModel
 import Glibc
 import Platform
@@ -23,9 +24,42 @@ enum Handover {
                 standardError: .inherit
             )
         )
-        switch process.wait() {
-        case .exited(let code): return code
-        case .signalled(let number): return 128 + number
+        return code(process.wait())
+    }
+
+    /// The same, and a signal that ends this process ends the program first, so that its caller can clean up.
+    static func runAndReturn(
+        _ executable: String,
+        _ arguments: [String],
+        environment: [String: String]
+    ) throws -> Int32 {
+        let keys = [SIGINT, SIGQUIT].map { ($0, signal($0, SIG_IGN)) }
+        defer { for (number, before) in keys { signal(number, before) } }
+        let watch = try SignalWatch([SIGTERM, SIGHUP])
+        let process = try ProcessSpawn.spawn(
+            SpawnRequest(
+                executable: executable,
+                arguments: arguments,
+                environment: environment,
+                standardInput: .inherit,
+                standardOutput: .inherit,
+                standardError: .inherit
+            )
+        )
+        while process.poll() == nil {
+            let ready = try Poll.wait(
+                [PollItem(process.pidDescriptor), PollItem(watch.descriptor)],
+                timeoutMilliseconds: -1
+            )
+            if !ready[1].isEmpty, let number = try watch.read() { process.signal(number) }
+        }
+        return code(process.wait())
+    }
+
+    private static func code(_ status: ProcessStatus) -> Int32 {
+        switch status {
+        case .exited(let code): code
+        case .signalled(let number): 128 + number
         }
     }
 

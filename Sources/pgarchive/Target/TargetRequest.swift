@@ -69,7 +69,7 @@ struct TargetRequest: Equatable {
         in container: Container,
         for work: String,
         and crashed: CrashedWAL? = nil,
-        _ global: GlobalOptions
+        _ global: some CommonOptions
     ) throws -> RestorePlan {
         let render = global.render
         let index = TargetIndex.of(container, for: work) { render.warning($0) }
@@ -89,7 +89,7 @@ struct TargetRequest: Equatable {
         _ resolver: TargetResolver,
         _ index: TargetIndex,
         in container: Container,
-        _ global: GlobalOptions
+        _ global: some CommonOptions
     ) throws -> Target {
         switch wanted {
         case .time(let text): return .time(try TimeInput.resolve(text), inclusive: inclusive)
@@ -103,7 +103,7 @@ struct TargetRequest: Equatable {
                 let interruption = try Interruption()
                 return try global.withProgress { progress in
                     try EventLook(container, progress: progress, interruption: interruption)
-                        .nameDrops(after: position, along: path) { global.render.warning($0) }
+                        .nameDrops(after: position, along: path) { [render = global.render] in render.warning($0) }
                 }
             }
         case .latest: return .latest

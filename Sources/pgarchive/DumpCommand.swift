@@ -1,0 +1,34 @@
+import ArchiveEngine
+import ArgumentParser
+
+struct DumpCommand: ContainerCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "dump",
+        abstract: "Run pg_dump on a moment of the past.",
+        discussion: """
+            Makes a read-only server of the moment, runs pg_dump on it, and removes it again. Standard output has only \
+            what pg_dump writes. Targets are those of 'clone create'; without one it is the newest state. All other \
+            options and words are pg_dump's, and so is the exit code; what might be mistaken for a target goes behind \
+            --.
+
+            EXAMPLES
+              pgarchive dump --before-drop shop.orders -t orders shop | psql -h db1 shop
+              pgarchive dump --at '10 minutes ago' -Fc -f shop.dump shop
+
+            SEE ALSO
+              psql, window, wal_archive events, clone create
+            """
+    )
+
+    @OptionGroup var look: LookOptions
+
+    @OptionGroup var global: PassingOptions
+
+    @Argument(parsing: .allUnrecognized, help: ArgumentHelp("Arguments for pg_dump.", valueName: "arg"))
+    var arguments: [String] = []
+
+    func run(in container: Container) throws {
+        let arguments = arguments.first == "--" ? Array(arguments.dropFirst()) : arguments
+        try self.look(in: container, look, tool: "pg_dump", arguments: arguments)
+    }
+}

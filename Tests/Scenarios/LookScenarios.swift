@@ -1,0 +1,120 @@
+import ArchiveTesting
+import Foundation
+import Testing
+
+/// `pgarchive psql` and `pgarchive dump`: a moment of the past, asked by a throwaway server.
+@Suite(
+    "Looking at the past",
+    .enabled(if: TestEnvironment.hasPostgres, TestEnvironment.noPostgres),
+    .keepsEvidence
+)
+struct LookScenarios {
+    private static let count = ["-X", "-A", "-t", "-c", "select count(*), sum(n) from orders"]
+
+    /// An archive in which a table of the database 'shop' was dropped.
+    private static func withDroppedTable(_ body: (TestArchive) throws -> Void) throws {
+        try TestArchive.with(TestArchive.Options()) { archive in
+            try archive.upstream.sql("create database shop")
+            try archive.upstream.sql("create table orders as select generate_series(1, 1000) n", database: "shop")
+            try archive.upstream.sql("alter table orders add primary key (n)", database: "shop")
+            try archive.replayEverything()
+            _ = try archive.takeSnapshot()
+            try archive.upstream.sql("insert into orders values (2000)", database: "shop")
+            try archive.upstream.sql("drop table orders", database: "shop")
+            try archive.switchAndReceive()
+            try body(archive)
+        }
+    }
+
+    /// The drop's lock lies before its commit, and would keep every reader out of a mere standby.
+    @Test func aDroppedTableIsThere() throws {
+        try Self.withDroppedTable { archive in
+            let first = try archive.pgarchive.succeed(
+                ["psql", "--before-drop", "shop.orders", "--", "shop"] + Self.count,
+                deadline: 120
+            )
+            #expect(first.output == "1001|502500\n", "\(first)")
+            // The same moment in other words: the server is there still.
+            let again = try archive.pgarchive.succeed(
+                ["psql", "--before-drop", "ORDERS", "--", "shop"] + Self.count,
+                deadline: 120
+            )
+            #expect(again.output == "1001|502500\n", "\(again)")
+            #expect(!again.error.contains("copying"), "\(again)")
+            #expect(try archive.looks().count == 1)
+            // Nobody writes into what is thrown away, and thinks that it was kept.
+            let write = try archive.pgarchive.run(
+                ["psql", "--before-drop", "orders", "--", "shop", "-c", "delete from orders"],
+                deadline: 120
+            )
+            #expect(write.status != 0 && write.error.contains("read-only transaction"), "\(write)")
+            // Stopping the container leaves nothing behind.
+            try archive.pgarchive("container", "stop")
+            #expect(try archive.looks().isEmpty)
+            #expect(ProcessTable.living(in: "\(archive.path)/clones").isEmpty)
+        }
+    }
+
+    /// What dump writes can go straight into a server.
+    @Test func aDumpIsDataOnly() throws {
+        try Self.withDroppedTable { archive in
+            let dump = try archive.pgarchive.succeed(
+                ["dump", "--before-drop", "orders", "--keep", "0", "-t", "orders", "shop"],
+                deadline: 120
+            )
+            #expect(dump.output.hasPrefix("--\n-- PostgreSQL database dump"), "\(dump)")
+            try archive.upstream.sql(dump.output, database: "shop")
+            let rows = try archive.upstream.sql("select count(*), sum(n) from orders", database: "shop")
+            #expect(rows == "1001|502500")
+            #expect(try archive.looks().isEmpty)
+            // pg_dump's own troubles are seen, and end it.
+            let failed = try archive.pgarchive.run(["dump", "--latest", "-t", "no_such", "shop"], deadline: 120)
+            #expect(failed.status == 1 && failed.output.isEmpty, "\(failed)")
+        }
+    }
+
+    /// Ended by a signal it leaves nothing; killed, the next look removes what it left.
+    @Test func nothingIsLeft() throws {
+        try Self.withDroppedTable { archive in
+            let words = ["psql", "--before-drop", "orders", "--keep", "0", "--", "shop", "-c"]
+            for signal in [SIGTERM, SIGHUP, SIGKILL] {
+                let process = try archive.pgarchive.command(words + ["select pg_sleep(300)"]).start()
+                try eventually(within: 120, "the query runs; \(process.error)") {
+                    ProcessTable.living(in: "\(archive.path)/clones").contains {
+                        $0.arguments.joined(separator: " ").contains("SELECT")
+                    }
+                }
+                process.signal(signal)
+                _ = try process.wait(deadline: 60)
+                if signal == SIGKILL {
+                    #expect(try archive.looks().count == 1)
+                    try archive.pgarchive.succeed(["psql", "--latest", "--keep", "0", "--", "-l"], deadline: 120)
+                }
+                #expect(try archive.looks().isEmpty, "after signal \(signal)")
+                try eventually(within: 30, "no server is left after signal \(signal)") {
+                    ProcessTable.living(in: "\(archive.path)/clones").isEmpty
+                }
+            }
+        }
+    }
+
+    /// What cannot be reached is refused before a server is made.
+    @Test func whatIsNotThereIsRefused() throws {
+        try Self.withDroppedTable { archive in
+            for (words, status) in [
+                (["psql", "--at", "3 days ago"], Int32(4)), (["psql", "--before-drop", "no_such"], 6),
+                (["dump", "--lsn", "F/0"], 4), (["psql", "--at", "1 hour ago", "--latest"], 2),
+            ] {
+                let result = try archive.pgarchive.run(words, deadline: 60)
+                #expect(result.status == status && result.output.isEmpty, "\(result)")
+            }
+            #expect(try archive.looks().isEmpty)
+        }
+    }
+}
+
+extension TestArchive {
+    fileprivate func looks() throws -> [String] {
+        try FileManager.default.contentsOfDirectory(atPath: "\(path)/clones").filter { $0.hasPrefix("look-") }
+    }
+}
