@@ -12,7 +12,7 @@ struct CloneConfiguration {
 
     func writeFiles() throws {
         try FileTree.makeDirectory(paths.log, mode: 0o700, parents: true)
-        try DurableFile.replace(paths.configuration, text: configuration(isHeld: false), mode: 0o600)
+        try DurableFile.replace(paths.configuration, text: configuration, mode: 0o600)
         try DurableFile.replace(paths.hostBasedAuthentication, text: Self.authentication, mode: 0o600)
         try DurableFile.replace(paths.identMap, text: "", mode: 0o600)
     }
@@ -28,12 +28,7 @@ struct CloneConfiguration {
         }
     }
 
-    /// What a look asks for once it is at its target; takes effect with a reload.
-    func writeHeld() throws {
-        try DurableFile.replace(paths.configuration, text: configuration(isHeld: true), mode: 0o600)
-    }
-
-    private func configuration(isHeld: Bool) -> String {
+    private var configuration: String {
         let buffers = ServerSettings.sharedBuffers(
             container.settings.cloneSharedBuffers,
             share: 8,
@@ -54,21 +49,16 @@ struct CloneConfiguration {
             # The upstream's own, which recovery needs and is given. Once the clone has recovered, these here count.
 
             """ + record.parameters.settings.map { "\($0.name) = \($0.value)\n" }.joined()
-                + (record.isLook ? Self.ofLook(isHeld: isHeld) : "")
+                + (record.isLook ? Self.ofLook : "")
     }
 
     /// A look takes no writes and is thrown away: nothing of it need survive a crash.
-    ///
-    /// - Parameter isHeld: it is at its target, and must not ask for more WAL many times a second.
-    private static func ofLook(isHeld: Bool) -> String {
-        """
+    private static let ofLook = """
 
         fsync = off
         default_transaction_read_only = on
-        wal_retrieve_retry_interval = \(isHeld ? "5min" : "20ms")
 
         """
-    }
 
     private static let authentication = """
         # The Unix socket lies in a directory that belongs to the container's owner alone.
@@ -95,8 +85,8 @@ struct CloneConfiguration {
                 ("restore_command", try restoreCommand(walIsChecked: walIsChecked)),
                 ("recovery_target_timeline", String(record.path.target.rawValue)),
                 ("recovery_prefetch", "off"),
+                ("wal_retrieve_retry_interval", "20ms"),
             ]
-            if !record.isLook { settings.append(("wal_retrieve_retry_interval", "20ms")) }
         }
         return ServerLaunch(
             installation: try container.installation(),

@@ -168,10 +168,6 @@ package struct CloneServer: Sendable {
                 progress.step("recovering to \(record.stop)")
                 let timeline = try logged(recovery)
                 try finish(record.isLook ? .held : .recovered)
-                if record.isLook, timeline == nil {
-                    try CloneConfiguration(container: container, record: record).writeHeld()
-                    try server.reload()
-                }
                 started.timeline = timeline
                 started.replayedBytes = record.stop.bytes(since: record.redo)
                 started.stop = record.stop

@@ -3,8 +3,9 @@ import Platform
 import PostgresLink
 import WALFormat
 
-/// A moment of the past to look at: a clone that stops at its target as a hot standby, takes no writes, and is removed
-/// again. Whoever asks for the same moment meanwhile shares it.
+/// A moment of the past to look at: a clone that stays at its target as a hot standby, takes no writes, and goes again.
+///
+/// Whoever asks for the same moment meanwhile shares it.
 package final class Look: Sendable {
     package let record: CloneRecord
     /// Its socket's number; it listens nowhere else.
