@@ -135,25 +135,9 @@ package struct ArchiveContents {
 
     /// Newest first, until the visitor says no.
     func eachEvent(kinds: Set<String>, _ visit: (SurveyEvent) throws -> Bool) throws {
-        // In the order of WAL: the next one is the last.
-        var late = SurveyEvent.inOrder(tail.flatMap(\.events).filter { kinds.contains($0.kind.name) })
-        var goesOn = true
-        func flush(_ group: [SurveyEvent], from position: LSN) throws {
-            var all = group
-            while let event = late.last, event.start >= position { all.append(late.removeLast()) }
-            for event in SurveyEvent.inOrder(all).reversed() where goesOn { goesOn = try visit(event) }
+        for event in try events(kinds: kinds).reversed() {
+            guard try visit(event) else { return }
         }
-        var group: [SurveyEvent] = []
-        try index.eachEvent(kinds: kinds) { event in
-            if let start = group.first?.start, start != event.start {
-                try flush(group, from: start)
-                group = []
-            }
-            group.append(event)
-            return goesOn
-        }
-        if goesOn, let start = group.first?.start { try flush(group, from: start) }
-        if goesOn { try flush([], from: LSN(0)) }
     }
 
     /// Those that begin at a position, on whatever timeline.

@@ -257,25 +257,6 @@ extension IndexDatabase {
         return SurveyEvent.inOrder(found)
     }
 
-    /// Newest first, perhaps more than once, until the visitor says no.
-    func eachEvent(kinds: Set<String>, _ visit: (SurveyEvent) throws -> Bool) throws {
-        let decoder = JSONDecoder()
-        let places = Array(repeating: "?", count: kinds.count).joined(separator: ",")
-        try database.visit(
-            """
-            SELECT event FROM events INDEXED BY events_by_position WHERE kind IN (\(places))
-            ORDER BY start DESC, timeline DESC
-            """,
-            kinds.sorted().map { .text($0) }
-        ) { row in
-            guard let text = row.text(0), let event = try? decoder.decode(SurveyEvent.self, from: Data(text.utf8))
-            else {
-                return true
-            }
-            return try visit(event)
-        }
-    }
-
     /// Those that begin at a position, on whatever timeline.
     func events(at position: LSN) throws(SQLiteError) -> [SurveyEvent] {
         let decoder = JSONDecoder()
