@@ -8,8 +8,7 @@ struct DumpCommand: ContainerCommand {
         discussion: """
             Makes a read-only server of the moment, runs pg_dump on it, and removes it again. Standard output has only \
             what pg_dump writes. Targets are those of 'clone create'; without one it is the newest state. All other \
-            options and words are pg_dump's, and so is the exit code; what might be mistaken for a target goes behind \
-            --.
+            options and words are pg_dump's, and so is the exit code; behind -- all are.
 
             EXAMPLES
               pgarchive dump --before-drop shop.orders -t orders shop | psql -h db1 shop
@@ -24,11 +23,10 @@ struct DumpCommand: ContainerCommand {
 
     @OptionGroup var global: PassingOptions
 
-    @Argument(parsing: .allUnrecognized, help: ArgumentHelp("Arguments for pg_dump.", valueName: "arg"))
+    @Argument(parsing: .postTerminator, help: ArgumentHelp("Arguments for pg_dump.", valueName: "arg"))
     var arguments: [String] = []
 
     func run(in container: Container) throws {
-        let arguments = arguments.first == "--" ? Array(arguments.dropFirst()) : arguments
         try self.look(in: container, look, tool: "pg_dump", arguments: arguments)
     }
 }

@@ -20,7 +20,7 @@ struct PgArchive: ParsableCommand {
               pgarchive window
               pgarchive wal_archive events --since '2 hours ago'
               pgarchive dump --before-drop shop.orders -t orders shop | psql -h db1 shop
-              pgarchive psql --at '10 minutes ago' -- shop
+              pgarchive psql --at '10 minutes ago' shop
               pgarchive clone create early --at '2026-11-21 08:50' --start
               pgarchive clone psql early
               pgarchive wal_archive verify --deep

@@ -10,13 +10,13 @@ struct PsqlCommand: ContainerCommand {
             stays behind: a second question about the same moment is answered at once. Targets are those of \
             'clone create'; without one it is the newest state.
 
-            As the upstream's superuser, in the database postgres unless the arguments say otherwise. What follows -- \
-            is psql's, and so is its exit code.
+            As the upstream's superuser, in the database postgres unless the arguments say otherwise. All options and \
+            words that are not ours are psql's, and so is the exit code; behind -- all are.
 
             EXAMPLES
-              pgarchive psql --at '10 minutes ago' -- shop
-              pgarchive psql --before-drop shop.orders -- shop -c 'TABLE orders'
-              pgarchive psql --latest -- -l
+              pgarchive psql --at '10 minutes ago' shop
+              pgarchive psql --before-drop shop.orders shop -c 'TABLE orders'
+              pgarchive psql --latest -l
 
             SEE ALSO
               dump, window, wal_archive events, clone create
@@ -29,7 +29,7 @@ struct PsqlCommand: ContainerCommand {
 
     @Argument(
         parsing: .postTerminator,
-        help: ArgumentHelp("Behind --: arguments for psql.", valueName: "arg")
+        help: ArgumentHelp("Arguments for psql.", valueName: "arg")
     )
     var arguments: [String] = []
 

@@ -41,17 +41,48 @@ struct LookScenarios {
             )
             #expect(again.output == "1001|502500\n", "\(again)")
             #expect(!again.error.contains("copying"), "\(again)")
-            #expect(try archive.looks().count == 1)
+            let looks = try archive.looks()
+            #expect(looks.count == 1)
             // Nobody writes into what is thrown away, and thinks that it was kept.
             let write = try archive.pgarchive.run(
-                ["psql", "--before-drop", "orders", "--", "shop", "-c", "delete from orders"],
+                ["psql", "--before-drop", "orders", "shop", "-c", "delete from orders"],
                 deadline: 120
             )
             #expect(write.status != 0 && write.error.contains("read-only transaction"), "\(write)")
+            // One that is asked for a short time does not take another's away.
+            try archive.pgarchive.succeed(["psql", "--before-drop", "orders", "--keep", "0", "-l"], deadline: 120)
+            #expect(try archive.looks() == looks)
+            expectRefusal(try archive.pgarchive.run("clone", "duplicate", looks[0], "mine"), status: 4)
+            // Who insists can write, and spoils nobody's moment.
+            try archive.pgarchive.succeed(
+                ["psql", "--before-drop", "orders", "shop", "-c", "begin read write; delete from orders; commit"],
+                deadline: 120
+            )
+            let clean = try archive.pgarchive.succeed(
+                ["psql", "--before-drop", "orders", "shop"] + Self.count,
+                deadline: 120
+            )
+            #expect(clean.output == "1001|502500\n", "\(clean)")
+            #expect(try archive.looks().count == 2)
             // Stopping the container leaves nothing behind.
             try archive.pgarchive("container", "stop")
             #expect(try archive.looks().isEmpty)
             #expect(ProcessTable.living(in: "\(archive.path)/clones").isEmpty)
+        }
+    }
+
+    /// A moment without locks stays a standby; the supervisor removes it once its time is over.
+    @Test func itsTimeRunsOut() throws {
+        try Self.withDroppedTable { archive in
+            let words = ["psql", "--latest", "--keep", "0.05", "-X", "-A", "-t", "-c", "select pg_is_in_recovery()"]
+            for _ in 1...2 {
+                let answer = try archive.pgarchive.succeed(words, deadline: 120)
+                #expect(answer.output == "t\n", "\(answer)")
+            }
+            #expect(try archive.looks().count <= 1)
+            try eventually(within: 60, "it is removed") { try archive.looks().isEmpty }
+            let run = try FileManager.default.contentsOfDirectory(atPath: "\(archive.path)/run")
+            #expect(!run.contains { $0.hasSuffix(".lease") }, "\(run)")
         }
     }
 

@@ -52,10 +52,13 @@ struct CloneConfiguration {
                 + (record.isLook ? Self.ofLook : "")
     }
 
-    /// A look takes no writes and is thrown away: nothing of it need survive a crash.
+    /// A look takes no writes and is thrown away: nothing of it need survive a crash, after which it would be let in
+    /// before it is at its target again.
     private static let ofLook = """
 
         fsync = off
+        restart_after_crash = off
+        autovacuum = off
         default_transaction_read_only = on
 
         """

@@ -71,6 +71,13 @@ package struct CloneCreate: Sendable {
         let sourceLock = try CloneLock.take(container, sourceName, for: "clone duplicate")
         defer { sourceLock.release() }
         let source = try catalog.find(sourceName)
+        guard !source.isLook else {
+            throw ArchiveError(
+                .refused,
+                "'\(sourceName)' is a throwaway server",
+                hint: "'pgarchive clone create \(name) --lsn \(source.stop) --exclusive' makes a clone of its moment"
+            )
+        }
         try checkFree(name)
         let sourcePaths = container.paths.clone(sourceName)
         let isRunning = CloneServer(container, source).isRunning

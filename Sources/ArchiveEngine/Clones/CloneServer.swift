@@ -105,6 +105,14 @@ package struct CloneServer: Sendable {
     }
 
     private func bringUp(_ progress: Progress, _ interruption: Interruption?) throws -> Started {
+        // What it had after its first start need not be on disk.
+        guard !record.isLook || record.state == .created else {
+            throw ArchiveError(
+                .refused,
+                "'\(record.name)' is a throwaway server, and is started once only",
+                hint: "'pgarchive psql' makes another; 'pgarchive clone create' makes a clone that stays"
+            )
+        }
         let stage = CloneStage(record, paths.tree)
         if let server = running {
             guard stage != .ready else {
@@ -167,7 +175,7 @@ package struct CloneServer: Sendable {
             case .recovering:
                 progress.step("recovering to \(record.stop)")
                 let timeline = try logged(recovery)
-                try finish(record.isLook ? .held : .recovered)
+                try finish(timeline == nil ? .held : .recovered)
                 started.timeline = timeline
                 started.replayedBytes = record.stop.bytes(since: record.redo)
                 started.stop = record.stop

@@ -54,9 +54,14 @@ package final class Look: Sendable {
                 .run(name: name, plan: plan, requested: requested, keptUntil: until(0))
             let started = try CloneServer(container, record, walIsChecked: plan.isWholeRead)
                 .start(progress: progress, interruption: interruption)
+            var made = try CloneCatalog(container).find(name)
+            if made.state == .recovered {
+                made.nextTransaction = try Self.nextTransaction(container, port: started.port)
+                try CloneCatalog(container).save(made)
+            }
             return Look(
                 container,
-                try CloneCatalog(container).find(name),
+                made,
                 port: started.port,
                 lease: lease,
                 keepSeconds: keepSeconds,
@@ -71,12 +76,10 @@ package final class Look: Sendable {
 
     private static func shared(_ container: Container, _ plan: RestorePlan, _ keepSeconds: Double) throws -> Look? {
         for record in try CloneCatalog(container).listed()
-        where record.isLook && record.state == .held && record.stop == plan.stop && record.path == plan.path {
+        where record.isLook && record.stop == plan.stop && record.path == plan.path {
             // Gone, or going.
             guard let lease = try? Self.lease(container, record.name) else { continue }
-            guard let current = try? CloneCatalog(container).find(record.name), current.state == .held,
-                CloneServer(container, current).isRunning
-            else {
+            guard let current = try? CloneCatalog(container).find(record.name), isUnchanged(container, current) else {
                 lease.release()
                 continue
             }
@@ -92,14 +95,35 @@ package final class Look: Sendable {
         return nil
     }
 
+    /// Whether it runs, and shows what it did at first.
+    private static func isUnchanged(_ container: Container, _ record: CloneRecord) -> Bool {
+        guard CloneServer(container, record).isRunning else { return false }
+        switch record.state {
+        case .held: return true
+        case .recovered:
+            guard let noted = record.nextTransaction else { return false }
+            return (try? nextTransaction(container, port: record.port)) == noted
+        case .creating, .created, .deleting: return false
+        }
+    }
+
+    /// Somebody who asks for it can write where it was promoted; whoever does takes an id.
+    private static func nextTransaction(_ container: Container, port: Int) throws -> String? {
+        let connection = try LocalLink.connect(container: container, port: port)
+        defer { connection.close() }
+        return try connection.value("SELECT pg_snapshot_xmax(pg_current_snapshot())::text")
+    }
+
     /// Ends this use; the look stays for a while, or is removed.
     package func close() {
-        let stays = keepSeconds > 0 && (try? HeldLock.isHeld(container.paths.supervisorLock)) ?? nil != nil
-        var left = record
-        left.keptUntil = Self.until(stays ? keepSeconds : 0)
-        try? CloneCatalog(container).save(left)
+        // Another may want it for longer.
+        if keepSeconds > 0, var left = try? CloneCatalog(container).find(record.name) {
+            left.keptUntil = max(left.keptUntil ?? Self.until(0), Self.until(keepSeconds))
+            try? CloneCatalog(container).save(left)
+        }
         lease.release()
-        if !stays { LookRemoval(container).run(only: record.name) }
+        let isKept = (try? HeldLock.isHeld(container.paths.supervisorLock)) ?? nil != nil
+        LookRemoval(container).run(only: record.name, all: !isKept)
     }
 
     private static func lease(_ container: Container, _ name: String) throws -> HeldLock {

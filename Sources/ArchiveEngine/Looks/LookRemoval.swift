@@ -14,48 +14,86 @@ struct LookRemoval {
     /// What cannot be removed now is left to whoever comes next.
     ///
     /// - Parameters:
-    ///   - name: this one, its time over or not.
-    ///   - all: all of them, their time over or not.
-    func run(only name: String? = nil, all: Bool = false) {
-        guard let looks = try? CloneCatalog(container).contents().records.filter(\.isLook) else { return }
-        let now = PostgresTime(unixMicroseconds: SystemClock.now())
-        for record in looks {
-            let isOver = all || (record.keptUntil ?? now) <= now
-            if name.map({ $0 == record.name }) ?? isOver { try? remove(record) }
+    ///   - name: only this one.
+    ///   - all: also those whose time is not over.
+    /// - Returns: why one could not be removed.
+    @discardableResult
+    func run(only name: String? = nil, all: Bool = false) -> String? {
+        do {
+            let now = PostgresTime(unixMicroseconds: SystemClock.now())
+            let looks = try CloneCatalog(container).contents().records.filter { look in
+                look.isLook && name.map { $0 == look.name } ?? true
+            }
+            for look in looks {
+                // One that has ended, perhaps with its host, is of no use.
+                let isOver = try all || (look.keptUntil ?? now) <= now || !isRunning(look)
+                if isOver { try remove(look) }
+            }
+            return nil
+        } catch {
+            return "\(error)"
         }
     }
 
-    private func remove(_ record: CloneRecord) throws {
-        // Alone: somebody who looks holds it too.
-        let lease = try HeldLock.acquire(container.paths.lookLease(record.name), description: "removing the look")
-        defer { lease.release() }
-        if record.state.isMade {
-            _ = try CloneServer(container, record).stop(mode: .immediate, timeoutSeconds: 30)
+    private func isRunning(_ look: CloneRecord) throws -> Bool {
+        look.state.isMade && CloneServer(container, look).isRunning
+    }
+
+    private func remove(_ look: CloneRecord) throws {
+        let lease: HeldLock
+        do {
+            // Alone: somebody who looks, or makes it, holds it too.
+            lease = try HeldLock.acquire(container.paths.lookLease(look.name), description: "removing the look")
+        } catch is LockConflict {
+            return
         }
-        try CloneDelete(container).run(name: record.name)
+        defer { lease.release() }
+        if try isRunning(look) {
+            _ = try CloneServer(container, look).stop(mode: .immediate, timeoutSeconds: 30)
+        }
+        do {
+            try CloneDelete(container).run(name: look.name)
+        } catch let error as ArchiveError where error.code == .notFound {
+            // Somebody was quicker.
+        }
         try FileTree.removeFile(lease.path)
+    }
+
+    /// Leases whose looks are gone in another way.
+    func removeLeases() throws {
+        for name in try FileTree.list(container.paths.run) {
+            guard let look = ContainerPaths.look(ofLease: name),
+                !FileTree.exists(container.paths.clone(look).directory),
+                let lease = try? HeldLock.acquire(container.paths.lookLease(look), description: "removing the lease")
+            else { continue }
+            try FileTree.removeFile(lease.path)
+            lease.release()
+        }
     }
 }
 
 /// Removes looks whose time is over while a supervisor runs.
 final class LookKeeper: Sendable {
     private let container: Container
+    private let log: SupervisorLog
     private let ending: EventDescriptor
 
     private static let lookMilliseconds: Int32 = 5000
 
-    init(_ container: Container) throws {
+    init(_ container: Container, log: SupervisorLog) throws {
         self.container = container
+        self.log = log
         self.ending = try EventDescriptor()
     }
 
     func end() { ending.signal() }
 
     func run() {
+        var lastTrouble: String?
         repeat {
-            LookRemoval(container).run()
+            let trouble = LookRemoval(container).run()
+            if let trouble, trouble != lastTrouble { log.line("a throwaway server is not removed: \(trouble)") }
+            lastTrouble = trouble
         } while (try? Poll.wait(for: ending.raw, timeoutMilliseconds: Self.lookMilliseconds)) == false
-        // Nobody would remove them later.
-        LookRemoval(container).run(all: true)
     }
 }

@@ -10,11 +10,13 @@ package struct LocalShell: Sendable {
     ///   - port: the server's, which is the number in its socket's name.
     ///   - environment: the caller's; its PG* variables do not go along.
     ///   - tool: another program of PostgreSQL's.
+    ///   - readOnly: transactions read only, unless they say otherwise themselves.
     package init(
         _ container: Container,
         port: Int,
         environment: [String: String],
-        tool: String = "psql"
+        tool: String = "psql",
+        readOnly: Bool = false
     ) throws {
         self.executable = try container.installation().tool(tool)
         // By the environment, so that whatever stands among psql's own arguments wins.
@@ -25,6 +27,8 @@ package struct LocalShell: Sendable {
         environment["PGDATABASE"] = LocalLink.databases.first
         environment["PGSSLMODE"] = "disable"
         environment["PGGSSENCMODE"] = "disable"
+        // Stronger than what a file, a role or a database says.
+        if readOnly { environment["PGOPTIONS"] = "-c default_transaction_read_only=on" }
         self.environment = environment
     }
 }

@@ -31,6 +31,7 @@ struct Leftovers {
             }
         }
         try removeProcessFiles()
+        try LookRemoval(container).removeLeases()
     }
 
     /// What processes had for themselves that are gone.

@@ -51,7 +51,7 @@ package struct Supervisor: Sendable {
         let copying = try OwnedThread.start(name: "copies") { copies.run() }
         let indexer = try Indexer(container, log: log)
         let indexing = try OwnedThread.start(name: "index") { indexer.run() }
-        let looks = try LookKeeper(container)
+        let looks = try LookKeeper(container, log: log)
         let looking = try OwnedThread.start(name: "looks") { looks.run() }
         let ending = try serve(listener, signals: signals, keepers: keepers, log: log)
         log.line("supervisor ending: \(ending)")
@@ -65,6 +65,8 @@ package struct Supervisor: Sendable {
         copying.join()
         indexing.join()
         looking.join()
+        // Nobody would remove them later.
+        LookRemoval(container).run(all: true)
     }
 
     private func takeLock() throws -> HeldLock {

@@ -47,6 +47,9 @@ package struct CloneRecord: Codable, Hashable, Sendable {
     /// Nil for a clone proper.
     package var keptUntil: PostgresTime?
 
+    /// Of a look that had to be promoted: the next transaction's id, by which is seen that somebody has written.
+    package var nextTransaction: String?
+
     package var isLook: Bool { keptUntil != nil }
 
     package init(

@@ -47,7 +47,11 @@ package struct ContainerPaths: Hashable, Sendable {
     package var changeLock: String { "\(run)/change.lock" }
     package func cloneLock(_ name: String) -> String { "\(run)/clone-\(name).lock" }
     /// Held by everybody who looks into a clone that is thrown away.
-    package func lookLease(_ name: String) -> String { "\(run)/look-\(name).lease" }
+    package func lookLease(_ name: String) -> String { "\(run)/\(name).lease" }
+    /// The look whose lease has this name in `run`.
+    package static func look(ofLease name: String) -> String? {
+        name.hasPrefix("look-") && name.hasSuffix(".lease") ? String(name.dropLast(".lease".count)) : nil
+    }
     package var compressionLock: String { "\(run)/compression.lock" }
     package var controlSocket: String { "\(run)/control.sock" }
     package var standbyHold: String { "\(run)/standby.hold" }

@@ -19,6 +19,38 @@ struct LookOptions: ParsableArguments {
         _ = try request()
     }
 
+    /// Moves what belongs to the program of PostgreSQL's behind `--`: all but the options that are ours.
+    ///
+    /// The parser would look for its own letters within words such as `-tinvoices`.
+    static func separated(_ words: [String]) -> [String] {
+        guard let command = words.first, ["psql", "dump"].contains(command) else { return words }
+        var ours: [String] = []
+        var theirs: [String] = []
+        var rest = words.dropFirst()
+        while let word = rest.popFirst(), word != "--" {
+            let name = String(word.prefix { $0 != "=" })
+            if flags.contains(word) {
+                ours.append(word)
+            } else if valued.contains(name) {
+                ours.append(word)
+                if name == word, let value = rest.popFirst() { ours.append(value) }
+            } else {
+                theirs.append(word)
+            }
+        }
+        return [command] + ours + ["--"] + theirs + rest
+    }
+
+    static let flags: Set<String> = [
+        "--latest", "--immediate", "--target-immediate", "--exclusive", "--target-exclusive", "--help",
+    ]
+
+    static let valued: Set<String> = [
+        "--at", "--target-time", "--lsn", "--target-lsn", "--xid", "--target-xid", "--restore-point", "--target-name",
+        "--before", "--before-drop", "--type", "--target", "--timeline", "--target-timeline", "--target-tli",
+        "--snapshot", "--set", "--keep", "--container",
+    ]
+
     func request() throws -> TargetRequest { try TargetRequest(target, otherwise: .latest) }
 }
 
@@ -42,7 +74,13 @@ extension ContainerCommand {
             )
         }
         defer { look.close() }
-        let shell = try LocalShell(container, port: look.port, environment: Handover.environment, tool: tool)
+        let shell = try LocalShell(
+            container,
+            port: look.port,
+            environment: Handover.environment,
+            tool: tool,
+            readOnly: true
+        )
         let code = try Handover.runAndReturn(shell.executable, arguments, environment: shell.environment)
         if code != 0 { throw ExitCode(code) }
     }

@@ -72,7 +72,8 @@ struct HelpTests {
     func examplesParse(_ name: String) throws {
         for (title, type) in try #require(Self.pages.first { $0.name == name }).commands {
             for line in type.configuration.discussion.split(separator: "\n") where line.hasPrefix("  pgarchive ") {
-                for command in Self.commandLines(String(line)) {
+                for words in Self.commandLines(String(line)) {
+                    let command = LookOptions.separated(words)
                     #expect(throws: Never.self, "\(title): \(line)") {
                         try CommandTree.check(command)
                         _ = try PgArchive.parseAsRoot(command)
