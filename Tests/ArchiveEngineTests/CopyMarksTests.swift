@@ -35,11 +35,26 @@ struct CopyMarksTests {
     @Test func whatWasNotListedIsUncopiedAllTheSame() throws {
         try with { container, marks in
             let segments = try [name, "000000010000000000000004"].map { try #require(SegmentName($0)) }
+            try marks.setReady(name)
             try marks.setDone(name)
             // No file is there at all.
             try #expect(WALArchiveFiles.uncopied(segments, container) == [segments[1]: "tape"])
             try CopyMarks.copyAgain(segments[0], container)
             try #expect(WALArchiveFiles.uncopied(segments, container).count == 2)
+        }
+    }
+
+    /// The copy's program may have read the old content.
+    @Test func whatIsReplacedWhileItIsCopiedIsCopiedAgain() throws {
+        try with { container, marks in
+            let segment = try #require(SegmentName(name))
+            try marks.setReady(name)
+            try CopyMarks.copyAgain(segment, container)
+            try marks.setDone(name)
+            try #expect(WALArchiveFiles.uncopied([segment], container) == [segment: "tape"])
+            try marks.setReady(name)
+            try marks.setDone(name)
+            try #expect(WALArchiveFiles.uncopied([segment], container).isEmpty)
         }
     }
 }

@@ -35,14 +35,14 @@ struct CopyMarks {
     }
 
     /// Durably: what is done is never copied again.
+    ///
+    /// Where the mark is gone the file got another content while it was copied: it stays one to be copied.
     func setDone(_ file: String) throws(SystemError) {
         try FaultPoint.pass("copy.beforeDone")
         do throws(SystemError) {
             try DurableFile.rename("\(directory)/\(file).ready", "\(directory)/\(file).done")
         } catch {
-            // Somebody removed the mark.
             guard error.isNotFound else { throw error }
-            try DurableFile.replace("\(directory)/\(file).done", text: "")
         }
     }
 
@@ -56,11 +56,12 @@ struct CopyMarks {
         }
     }
 
-    /// Forgets files that the archive no longer has.
+    /// Forgets files that the archive no longer has, or of which it has another content now.
     func forget(_ files: some Sequence<String>) throws(SystemError) {
         for file in files {
-            try FileTree.removeFile("\(directory)/\(file).done")
+            // In the order in which one becomes the other: the copier may be about to do so.
             try FileTree.removeFile("\(directory)/\(file).ready")
+            try FileTree.removeFile("\(directory)/\(file).done")
         }
     }
 }
