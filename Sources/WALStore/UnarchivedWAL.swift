@@ -114,6 +114,7 @@ package struct UnarchivedWAL: Sendable {
 
     /// Where both have the segment before `position`, it must be the same WAL.
     private func compare(upTo position: LSN, on timeline: TimelineID, with path: TimelinePath) throws {
+        guard position.isValid else { return }
         let last = LSN(position.rawValue - 1)
         let name = SegmentName(timeline: timeline, containing: last, size: size)
         let end = size.segmentEnd(of: last)

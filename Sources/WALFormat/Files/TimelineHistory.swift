@@ -30,7 +30,8 @@ package struct TimelineHistory: Hashable, Sendable {
                 continue
             }
             let fields = content.split(maxSplits: 2, whereSeparator: \.isWhitespace)
-            guard fields.count >= 2, let ancestor = UInt32(fields[0]), ancestor > 0, let end = LSN(String(fields[1]))
+            guard fields.count >= 2, let ancestor = UInt32(fields[0]), ancestor > 0, let end = LSN(String(fields[1])),
+                end.isValid
             else {
                 throw .invalid("line \(number) of \(timeline.historyFileName) is not 'timeline position reason'")
             }

@@ -38,7 +38,7 @@ import WALFormat
     @Test(arguments: [
         "x\t0/1\tr", "1", "1\t01\tr", "1\t0/1/2\tr", "0\t0/1\tr", "3\t0/1\tr", "4\t0/1\tr", "-1\t0/1\tr",
         "2\t0/1\tr\n1\t0/2\tr", "1\t0/2\tr\n1\t0/3\tr", "1\t0/2\tr\n2\t0/1\tr", "4294967296\t0/1\tr",
-        "1\t0/123456789\tr",
+        "1\t0/123456789\tr", "1\t0/0\tr",
     ])
     func refusesNonsense(text: String) {
         #expect(throws: FormatError.self) { try TimelineHistory(timeline: TimelineID(3), text: text) }
