@@ -7,7 +7,10 @@ extension IndexFile {
     ///
     /// - Parameter needed: all that the verification has read.
     func agree(with breaks: [ChainBreak], in needed: [TimelineID: [ClosedRange<UInt64>]]) throws {
-        _ = try look { index in
+        guard FileTree.exists(container.paths.index) else { return }
+        let index = try IndexDatabase(container.paths.index)
+        // With the right to write from the start: what was read must still be so when it is changed.
+        try index.database.transaction {
             let faults = try index.doubtful().filter { $0.fault != nil }
             var wrong = breaks.filter(\.isOfContent).map { IndexPlan.Run(timeline: $0.timeline, numbers: $0.numbers) }
             wrong.removeAll { run in
@@ -29,7 +32,6 @@ extension IndexFile {
                 }
                 try index.remove(run)
             }
-            try index.database.execute("COMMIT; BEGIN")
         }
     }
 }

@@ -39,7 +39,7 @@ package struct Repair: Sendable {
     package func plan(deep: Bool, progress: Progress) throws -> (plan: RepairPlan, report: VerifyReport) {
         let begin = SystemClock.monotonicSeconds()
         let outcome = try verification.look(deep: deep, progress)
-        let report = verification.report(outcome, deep: deep, since: begin)
+        let report = verification.report(outcome, deep: deep, since: begin, progress)
         return (RepairPlan(outcome.breaks, segmentSize: outcome.plan.facts.segmentSize), report)
     }
 

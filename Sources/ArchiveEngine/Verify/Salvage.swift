@@ -16,7 +16,7 @@ package struct Salvage: Codable, Sendable {
     package static func run(_ verification: Verification, progress: Progress) throws -> Salvage {
         let begin = SystemClock.monotonicSeconds()
         let outcome = try verification.look(deep: true, progress)
-        let report = verification.report(outcome, deep: true, since: begin)
+        let report = verification.report(outcome, deep: true, since: begin, progress)
         return Salvage(
             stretches: outcome.plan.stretches(outcome.breaks, outcome.reading),
             findings: report.findings

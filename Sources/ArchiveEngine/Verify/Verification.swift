@@ -31,11 +31,11 @@ package struct Verification: Sendable {
     package func run(deep: Bool, progress: Progress = .silent) throws -> VerifyReport {
         let begin = SystemClock.monotonicSeconds()
         let outcome = try look(deep: deep, progress)
-        return report(outcome, deep: deep, since: begin)
+        return report(outcome, deep: deep, since: begin, progress)
     }
 
     /// What was found, also noted for `status`.
-    func report(_ outcome: Outcome, deep: Bool, since begin: Double) -> VerifyReport {
+    func report(_ outcome: Outcome, deep: Bool, since begin: Double, _ progress: Progress) -> VerifyReport {
         let report = VerifyReport(
             outcome,
             deep: deep,
@@ -44,10 +44,17 @@ package struct Verification: Sendable {
         )
         if let container = gathering.container {
             LastVerification(report).store(container)
-            // An index that cannot be written now is of no use, and told of by who reads it.
-            if deep { try? IndexFile(container).agree(with: outcome.breaks, in: outcome.plan.needed) }
+            if deep { tellIndex(container, outcome, progress) }
         }
         return report
+    }
+
+    private func tellIndex(_ container: Container, _ outcome: Outcome, _ progress: Progress) {
+        do {
+            try IndexFile(container).agree(with: outcome.breaks, in: outcome.plan.needed)
+        } catch {
+            progress.note("'window' and targets do not know of this result: the index could not be written: \(error)")
+        }
     }
 
     func look(deep: Bool, _ progress: Progress) throws -> Outcome {

@@ -2,6 +2,7 @@ import ArchiveEngine
 import ArchiveModel
 import ArchiveTesting
 import Foundation
+import Synchronization
 import Testing
 import WALFormat
 import WALStore
@@ -180,6 +181,22 @@ struct IndexingTests {
             try indexed.index()
             try #expect(indexed.faults().isEmpty)
             try indexed.expectAsRebuilt("repaired")
+        }
+    }
+
+    @Test("where the index cannot be told what verify --deep found, that is said")
+    func unwritable() throws {
+        try with { indexed in
+            let text = String(repeating: "this is no database\n", count: 100)
+            try Data(text.utf8).write(to: URL(fileURLWithPath: indexed.container.paths.index))
+            let notes = Mutex<[String]>([])
+            let progress = Progress { event in
+                if case .note(let note) = event { notes.withLock { $0.append(note) } }
+            }
+            let report = try Verification(indexed.container).run(deep: true, progress: progress)
+            #expect(report.findings.isEmpty)
+            let said = notes.withLock { notes in notes.filter { $0.contains("the index could not be written") } }
+            #expect(said.count == 1)
         }
     }
 
