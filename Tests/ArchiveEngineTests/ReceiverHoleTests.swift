@@ -124,16 +124,79 @@ struct ReceiverHoleTests {
         ) { upstream, receiver in
             try receiver.waitForDurable(craft.position, within: 60)
             let missing = [1, 3].map { name($0, of: craft) }
-            try eventually("status says so: \(receiver.log)") {
-                receiver.status?.reason?.contains("segments \(missing[0]) to \(missing[1]) are missing") == true
+            let said = "the first \(missing[0]), the last \(missing[1]): "
+            try eventually(within: 30, "status says so: \(receiver.log)") {
+                receiver.status?.reason?.contains(said) == true
             }
             #expect(receiver.status?.state == .streaming)
             #expect(starts(upstream).map { craft.segmentSize.number(of: $0) } == [17, 19, 20])
             #expect(receiver.bytes("\(name(4, of: craft))") == Data(craft.content(of: name(4, of: craft))))
             for lost in missing { #expect(!receiver.files.contains { $0.hasPrefix("\(lost)") }) }
-            // Brought by hand, it is well again.
-            try fill(receiver.directory, [.none, .whole, .none, .whole], of: craft)
-            try eventually(within: 30, "all is well") { receiver.status?.reason == nil }
+            // The slot has gone on, and another receiver knows of it all the same.
+            #expect(receiver.stop() == 0)
+            upstream.change { $0.slotRestart = LSN(0x160_0000) }
+            try withReceiver(
+                upstream.connection,
+                into: receiver.directory,
+                configure: { $0.slot = SlotName("arc") }
+            ) { receiver in
+                try eventually(within: 30, "that says so, too: \(receiver.log)") {
+                    receiver.status?.reason?.contains(said) == true
+                }
+                // Brought by hand, it is well again.
+                try fill(receiver.directory, [.none, .whole, .none, .whole], of: craft)
+                try eventually(within: 30, "all is well") {
+                    receiver.status?.state == .streaming && receiver.status?.reason == nil
+                }
+            }
+        }
+    }
+
+    @Test func eachOneThatIsLostCounts() throws {
+        let craft = WALCraft(filledWith: 6 << 20 + 12345)
+        let fake = ReceiverFakeTests()
+        let kept = LSN(0x150_0000)
+        try fake.with(
+            craft,
+            stream: { session in
+                if session.position < kept { try session.error("58P01", "has already been removed", fatal: true) }
+                try session.serve(craft)
+            },
+            prepare: { upstream, archive in
+                try fill(archive, [.whole, .none, .whole, .none, .none, .whole], of: craft)
+                upstream.change { $0.slotRestart = craft.start }
+            }
+        ) { upstream, receiver in
+            try receiver.waitForDurable(craft.position, within: 60)
+            #expect(starts(upstream).map { craft.segmentSize.number(of: $0) } == [17, 19, 20, 22])
+            // One line for those that follow each other.
+            let lines = receiver.log.split(separator: "\n").filter { $0.contains("going on behind it") }
+            #expect(lines.count == 2, "\(receiver.log)")
+            // All but one are brought.
+            try fill(receiver.directory, [.none, .whole, .none, .none, .whole], of: craft)
+            let said = "segment \(name(3, of: craft)) is missing here and gone upstream"
+            try eventually(within: 30, "that one is said: \(receiver.log)") {
+                receiver.status?.reason?.hasPrefix(said) == true
+            }
+        }
+    }
+
+    /// What nobody needs any more is no reason to alarm.
+    @Test func aHoleBeforeWhatIsNeededIsNone() throws {
+        let craft = WALCraft(filledWith: 6 << 20 + 12345)
+        try ReceiverFakeTests().with(
+            craft,
+            prepare: { upstream, archive in
+                try fill(archive, [.whole, .none, .whole, .none, .whole, .whole], of: craft)
+                upstream.change { $0.slotRestart = LSN(0x160_0000) }
+            },
+            configure: { options in options.neededFrom = { LSN(0x128_0000) } }
+        ) { _, receiver in
+            try receiver.waitForDurable(craft.position, within: 60)
+            let said = "segment \(name(3, of: craft)) is missing here"
+            try eventually(within: 30, "only what is needed is said: \(receiver.log)") {
+                receiver.status?.reason?.hasPrefix(said) == true
+            }
         }
     }
 

@@ -136,4 +136,13 @@ struct RetainedSegmentsTests {
         #expect(missing(whole.filter { $0 != "2.6" } + ["1.6"]) == "2.6")
         #expect(missing([]) == "1.3")
     }
+
+    @Test func allThatAreMissingAreNamed() {
+        func missing(limit: Int) -> [String] {
+            retained.allMissing(limit: limit) { ["1.3", "1.4", "4.9"].contains("\($0.timeline).\($0.segmentInLog)") }
+                .map { "\($0.timeline).\($0.segmentInLog)" }
+        }
+        #expect(missing(limit: 9) == ["1.5", "1.6", "2.7", "4.8"])
+        #expect(missing(limit: 2) == ["1.5", "1.6"])
+    }
 }

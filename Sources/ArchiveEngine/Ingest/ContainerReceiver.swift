@@ -1,6 +1,7 @@
 import ArchiveModel
 import Platform
 import PostgresLink
+import WALFormat
 
 /// The receiver of a container: the same as the stand-alone one, with everything taken from the container.
 package enum ContainerReceiver {
@@ -27,9 +28,17 @@ package enum ContainerReceiver {
         options.heartbeatIntervalSeconds = 1
         // An archive that is empty later on was lost, or is not mounted: to begin it anew would leave a hole unseen.
         options.beginsOnlyWith = container.paths.initMark
+        options.neededFrom = { Self.oldestRedo(container) }
         options.lockFile = container.paths.receiverLock
         options.statusFile = container.paths.receiverStatus
         options.logFile = container.paths.receiverLog
         return Receiver.run(options)
+    }
+
+    /// Where the oldest recovery begins that is possible here; nil while it is not known.
+    private static func oldestRedo(_ container: Container) -> LSN? {
+        let snapshots = (try? SnapshotCatalog(container).all()) ?? []
+        let standby = try? ControlFileReader.read(container.paths.standbyTree).checkpointRedo
+        return (snapshots.map(\.redo) + [standby].compactMap(\.self)).filter(\.isValid).min()
     }
 }

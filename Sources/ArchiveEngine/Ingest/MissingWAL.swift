@@ -3,37 +3,81 @@ internal import PostgresLink
 internal import WALFormat
 internal import WALStore
 
-/// Segments that are missing here before others, and gone upstream: received is what follows.
+/// Segments that are needed and missing here before where a stream begins: it does not bring them any more.
+///
+/// They are found by the names alone, each time one begins: nothing has to be remembered of what was lost.
 struct MissingWAL {
-    private(set) var first: SegmentName?
-    private(set) var last: SegmentName?
-    /// The end of `last`.
-    private(set) var end = LSN.invalid
+    private let archive: WALDirectory
+    private let neededFrom: (@Sendable () -> LSN?)?
+    /// The first and the last one are missing; of the others some may be here by now.
+    private var segments: ArraySlice<SegmentName>
     private var reason: String?
     private var lookedSeconds = -Double.infinity
 
-    mutating func add(_ segment: SegmentName, end: LSN) {
-        first = first ?? segment
-        last = segment
-        self.end = max(self.end, end)
+    init(_ segments: [SegmentName], in archive: WALDirectory, neededFrom: (@Sendable () -> LSN?)?) {
+        self.archive = archive
+        self.neededFrom = neededFrom
+        self.segments = segments[...]
     }
 
-    /// For people; nil while nothing is missing, or all of it is here after all.
+    /// For people; nil while nothing is missing, or all of it is here after all, or needed no longer.
     ///
     /// The archive is looked at now and then.
-    mutating func reason(in directory: String, _ segmentSize: SegmentSize) -> String? {
+    mutating func alarm() -> String? {
         let now = SystemClock.monotonicSeconds()
-        guard let first, let last, now >= lookedSeconds + 5 else { return reason }
+        guard !segments.isEmpty, now >= lookedSeconds + 5 else { return reason }
         lookedSeconds = now
-        let archive = WALDirectory(directory, segmentSize: segmentSize)
-        let isHere = [first, last].allSatisfy { (try? archive.locate($0, completeOnly: true)) ?? nil != nil }
-        let names = first == last ? "segment \(first) is" : "segments \(first) to \(last) are"
-        reason = isHere ? nil : "\(names) missing here and gone upstream: 'wal_archive verify' says what that costs"
+        let from = neededFrom?() ?? .invalid
+        while let name = segments.first, isHere(name) || isBefore(from, name) { segments.removeFirst() }
+        while let name = segments.last, isHere(name) { segments.removeLast() }
+        reason = text
         return reason
+    }
+
+    private func isHere(_ name: SegmentName) -> Bool {
+        // What cannot be looked at is not known to be here.
+        (try? archive.locate(name, completeOnly: true)) != nil
+    }
+
+    private func isBefore(_ position: LSN, _ name: SegmentName) -> Bool {
+        guard let start = name.start(size: archive.segmentSize) else { return false }
+        return start < archive.segmentSize.segmentStart(of: position)
+    }
+
+    private var text: String? {
+        guard let first = segments.first, let last = segments.last else { return nil }
+        let what =
+            first == last
+            ? "segment \(first) is missing here and gone upstream"
+            : "segments are missing here and gone upstream, the first \(first), the last \(last)"
+        return "\(what): 'wal_archive verify' says what that costs"
     }
 }
 
 extension ReceiverOptions {
+    /// What is missing here of what is needed, before a stream that begins at `start`.
+    func missing(before start: LSN, _ history: TimelineHistory, _ segmentSize: SegmentSize) throws -> MissingWAL {
+        var here: Set<SegmentName> = []
+        for file in try FileTree.list(directory) {
+            switch ArchiveFileName(file) {
+            case .segment(let name), .compressedSegment(let name, _): here.insert(name)
+            default: continue
+            }
+        }
+        let oldest = here.lazy.filter { history.contains($0.timeline) }.compactMap { $0.start(size: segmentSize) }
+        let archive = WALDirectory(directory, segmentSize: segmentSize)
+        guard let from = neededFrom?() ?? oldest.min() else {
+            return MissingWAL([], in: archive, neededFrom: neededFrom)
+        }
+        let needed = RetainedSegments(
+            history: history,
+            segmentSize: segmentSize,
+            start: segmentSize.segmentStart(of: from),
+            end: segmentSize.segmentStart(of: start)
+        )
+        return MissingWAL(needed.allMissing { here.contains($0) }, in: archive, neededFrom: neededFrom)
+    }
+
     /// The first of the segments that is missing here, by a look at the names, and where the archive ends before it.
     func firstHole(_ segments: RetainedSegments) throws -> (SegmentName, before: ArchiveTail)? {
         let archive = WALDirectory(directory, segmentSize: segments.segmentSize)

@@ -66,7 +66,9 @@ private final class ReceiverLoop {
     private var retry: RetryPolicy
     /// To be set aside before anything else is done.
     private var doubtful: DoubtfulSegment?
-    private var missing = MissingWAL()
+    /// Up to where the upstream has removed what is missing here.
+    private var lost = LSN.invalid
+    private var segmentSize: SegmentSize?
     /// There can be no further connection in this process.
     private var isAbandoned = false
     private var compressor: SegmentCompressor?
@@ -86,8 +88,13 @@ private final class ReceiverLoop {
         while true {
             let outcome = interruption.isRaised ? .stopped : attempt()
             if case .holeLost(let segment, let end, let reason) = outcome {
-                missing.add(segment, end: end)
-                log.write("error: segment \(segment) is missing here, and upstream: \(reason); going on behind it")
+                // Said once for all that follow each other.
+                if segmentSize.flatMap({ segment.start(size: $0) }) != lost {
+                    log.write("error: segment \(segment) is missing here, and upstream: \(reason); going on behind it")
+                }
+                lost = max(lost, end)
+                status.enter(.retrying, "segment \(segment) is missing here, and upstream; looking for the next one")
+                if let delay = retry.delaySeconds(after: outcome, jitter: 0) { wait(delay) }
                 continue
             }
             if isAbandoned, !interruption.isRaised { return end(outcome) }
@@ -116,6 +123,7 @@ private final class ReceiverLoop {
             for problem in facts.problems { log.writeOnce("error: \(problem)") }
             if let mismatch = facts.mismatch(with: options) { return .permanent(mismatch) }
             let segmentSize = options.segmentSize ?? facts.segmentSize
+            self.segmentSize = segmentSize
             let tail = try segmentSize.flatMap { size in
                 try ArchiveTail.find(
                     directory: options.directory,
@@ -143,7 +151,7 @@ private final class ReceiverLoop {
                 options: known,
                 link: link,
                 tail: tail,
-                missing: missing,
+                lost: lost,
                 segmentSize: segmentSize,
                 histories: facts.histories,
                 interruption: interruption,

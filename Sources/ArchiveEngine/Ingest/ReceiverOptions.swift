@@ -37,6 +37,8 @@ package struct ReceiverOptions: Sendable {
     package var shortestRetrySeconds = 0.25
     /// An archive without any segment is begun only while this file is there; nil: always.
     package var beginsOnlyWith: String?
+    /// Where the oldest WAL begins that is needed here; nil, or without an answer: where the archive's own does.
+    package var neededFrom: (@Sendable () -> LSN?)?
     /// Held for the receiver's life; nil: no lock.
     package var lockFile: String?
     /// Where `ReceiverStatus` is written; nil: nowhere.

@@ -25,7 +25,9 @@ final class ReceiverSession {
     private let options: ReceiverOptions
     private let link: ReplicationLink
     private var tail: ArchiveTail?
-    private var missing: MissingWAL
+    private var missing: MissingWAL?
+    /// When to look for it: not before it shows that the upstream has what was asked for.
+    private var missingDueSeconds = Double.infinity
     private let interruption: ReceiverStop
     private let status: ReceiverStatusFile
     private let log: ReceiverLog
@@ -64,7 +66,7 @@ final class ReceiverSession {
         options: ReceiverOptions,
         link: ReplicationLink,
         tail: ArchiveTail?,
-        missing: MissingWAL,
+        lost: LSN,
         segmentSize: SegmentSize?,
         histories: [TimelineID: TimelineHistory],
         interruption: ReceiverStop,
@@ -76,7 +78,6 @@ final class ReceiverSession {
         self.options = options
         self.link = link
         self.tail = tail
-        self.missing = missing
         self.interruption = interruption
         self.status = status
         self.log = log
@@ -87,7 +88,7 @@ final class ReceiverSession {
         machine = ReplicationMachine(
             settings: settings,
             position: tail.map { ArchivePosition($0) },
-            lost: missing.end,
+            lost: lost,
             histories: histories
         )
     }
@@ -286,6 +287,7 @@ final class ReceiverSession {
         }
         durableSeen = start.durable
         undurableSeconds = nil
+        missingDueSeconds = SystemClock.monotonicSeconds() + 1
         status.status.timeline = start.timeline
         return nil
     }
@@ -429,6 +431,17 @@ final class ReceiverSession {
 
     // MARK: - What others see
 
+    private func missingReason(_ segmentSize: SegmentSize) -> String? {
+        guard SystemClock.monotonicSeconds() >= missingDueSeconds, options.statusFile != nil,
+            let start = machine.stream, let history = machine.history(of: start)
+        else { return missing?.alarm() }
+        missingDueSeconds = .infinity
+        missing = try? options.missing(before: start.position, history, segmentSize)
+        let alarm = missing?.alarm()
+        if let alarm { log.writeOnce("error: \(alarm)") }
+        return alarm
+    }
+
     private func say(_ note: ReplicationNote) {
         switch note {
         case .connected(let identity, let version):
@@ -468,7 +481,7 @@ final class ReceiverSession {
             if machine.isStreaming, !isStalled {
                 let lag = machine.serverEnd.bytes(since: store.received)
                 new.state = lag > store.segmentSize.bytes ? .catchingUp : .streaming
-                new.reason = diskSilence() ?? missing.reason(in: options.directory, store.segmentSize)
+                new.reason = diskSilence() ?? missingReason(store.segmentSize)
             }
         }
         if let clock = machine.heardAt { new.heardAt = clock }

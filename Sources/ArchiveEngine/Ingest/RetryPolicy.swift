@@ -27,7 +27,8 @@ struct RetryPolicy {
         case .slotInUse: base = doubled(from: 2, upTo: 20)
         case .authentication: base = doubled(from: 20, upTo: 120)
         case .gap, .diverged: base = 120
-        case .holeLost: return 0
+        // A long one has many segments, each with a connection; the upstream has other work, too.
+        case .holeLost: return shortestSeconds * 0.4
         case .damaged: base = doubled(from: 2, upTo: 240)
         case .storage, .diskFull: base = doubled(from: 4, upTo: 120)
         }

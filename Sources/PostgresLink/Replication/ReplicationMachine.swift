@@ -109,6 +109,13 @@ package struct ReplicationMachine: Sendable {
     /// Known from the first answers on.
     package var knownSegmentSize: SegmentSize? { segmentSize }
     package var knownSystemIdentifier: UInt64? { identity?.systemIdentifier }
+
+    /// The way that leads to a stream's beginning; nil where its file was not to be had.
+    package func history(of start: StreamStart) -> TimelineHistory? {
+        let timeline = max(start.timeline, identity?.timeline ?? start.timeline)
+        return timeline.rawValue > 1 ? histories[timeline] : TimelineHistory(timeline: timeline)
+    }
+
     /// When the server was last heard, by our calendar clock.
     package internal(set) var heardAt: PostgresTime?
 

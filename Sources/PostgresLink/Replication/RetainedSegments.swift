@@ -48,15 +48,31 @@ package struct RetainedSegments: Equatable, Sendable {
     package func firstMissing(_ isHere: (SegmentName) throws -> Bool) rethrows -> SegmentName? {
         var position = start
         while position < end {
-            let next = position.advanced(by: segmentSize.bytes)
-            let newest = name(at: position, on: history.timeline(at: LSN(next.rawValue &- 1)))
-            if try !isHere(newest) {
-                let oldest = name(at: position, on: history.timeline(at: position))
-                return oldest == newest ? newest : try isHere(oldest) ? newest : oldest
-            }
-            position = next
+            if let name = try missing(at: position, isHere) { return name }
+            position = position.advanced(by: segmentSize.bytes)
         }
         return nil
+    }
+
+    /// All of them that are not here, up to `limit`.
+    package func allMissing(limit: Int = 1 << 20, _ isHere: (SegmentName) -> Bool) -> [SegmentName] {
+        var names: [SegmentName] = []
+        var position = start
+        while position < end, names.count < limit {
+            if let name = missing(at: position, isHere) { names.append(name) }
+            position = position.advanced(by: segmentSize.bytes)
+        }
+        return names
+    }
+
+    /// The segment at `position`, where it is not here.
+    private func missing(at position: LSN, _ isHere: (SegmentName) throws -> Bool) rethrows -> SegmentName? {
+        let last = LSN(position.advanced(by: segmentSize.bytes).rawValue &- 1)
+        let newest = name(at: position, on: history.timeline(at: last))
+        guard try !isHere(newest) else { return nil }
+        let oldest = name(at: position, on: history.timeline(at: position))
+        if oldest == newest { return newest }
+        return try isHere(oldest) ? newest : oldest
     }
 
     private func name(at position: LSN, on timeline: TimelineID) -> SegmentName {
