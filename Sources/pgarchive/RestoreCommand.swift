@@ -136,7 +136,7 @@ struct RestoreCommand: ParsableCommand {
             return
         }
         try place.checkSpace(container, plan)
-        // Up to here nothing was changed.
+        // Up to here nothing was changed, but where the WAL had to be taken before the plan was made.
         try take(crashed)
         render.remark(ClonePlanView(name: "restore", requested: request.text, plan: plan).summary)
         try restore(container, plan, requested: request.text, place, interruption)
