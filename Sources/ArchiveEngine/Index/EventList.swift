@@ -40,26 +40,19 @@ package struct EventFilter: Sendable {
     }
 
     func wants(_ named: NamedEvent) -> Bool {
-        guard let table else { return true }
-        return named.objects.contains { Self.matches(table, object: $0, database: named.database) }
+        guard let table = table?.lowercased() else { return true }
+        return named.names.contains { name in
+            Self.forms(of: name, database: named.database).contains { Glob.matches(table, $0) }
+        }
     }
 
-    /// Whether a name as a user writes it, perhaps a pattern, means a table.
-    static func matches(_ wanted: String, object: String, database: String?) -> Bool {
-        let wanted = wanted.lowercased()
-        return forms(of: object, database: database).contains { Glob.matches(wanted, $0) }
-    }
-
-    /// How people write a table's name, in small letters.
-    static func forms(of object: String, database: String?) -> [String] {
-        let full = object.lowercased()
-        let plain = full.split(separator: " ").last.map(String.init) ?? full
-        let parts = plain.split(separator: ".", omittingEmptySubsequences: false)
-        let name = parts.last ?? ""
-        // The name alone, with its schema, with its database, and with both.
-        return parts.indices.map { parts[$0...].joined(separator: ".") }
-            + (parts.count == 3 ? ["\(parts[0]).\(name)"] : [])
-            + (database.map { ["\($0.lowercased()).\(name)", "\($0.lowercased()).\(plain)"] } ?? [])
+    /// How people write a name, in small letters: alone, with its schema, with its database, and with both.
+    ///
+    /// A name may hold spaces and dots itself.
+    package static func forms(of name: KnownName, database: String?) -> [String] {
+        let alone = name.name.lowercased()
+        let forms = [alone] + (name.schema.isEmpty ? [] : ["\(name.schema.lowercased()).\(alone)"])
+        return forms + (database.map { database in forms.map { "\(database.lowercased()).\($0)" } } ?? [])
     }
 }
 

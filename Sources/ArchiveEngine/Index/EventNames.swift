@@ -5,16 +5,22 @@ package struct NamedEvent: Codable, Hashable, Sendable {
     package var event: SurveyEvent
     /// Nil for events of no database, and where its name is not known.
     package var database: String?
-    /// Tables with their schemas; where there is none of these, indexes and sequences.
-    package var objects: [String]
+    /// Tables; where there is none of these, indexes and sequences.
+    package var names: [KnownName]
     /// Some of its files belong to no name that is known.
     package var isUnknown: Bool
 
-    package init(event: SurveyEvent, database: String?, objects: [String], isUnknown: Bool) {
+    package init(event: SurveyEvent, database: String?, names: [KnownName], isUnknown: Bool) {
         self.event = event
         self.database = database
-        self.objects = objects
+        self.names = names
         self.isUnknown = isUnknown
+    }
+
+    /// The names with their schemas, each once, as people read them.
+    package var objects: [String] {
+        var seen: Set<String> = []
+        return names.map(\.text).filter { seen.insert($0).inserted }
     }
 }
 
@@ -42,15 +48,13 @@ package struct EventNames {
             found = try [at(event, byOID: oid, in: 0, kind: .tablespace)].compactMap(\.self)
         default: break
         }
-        return NamedEvent(event: event, database: database, objects: Self.texts(found), isUnknown: isUnknown)
+        return NamedEvent(event: event, database: database, names: Self.said(found), isUnknown: isUnknown)
     }
 
-    private static func texts(_ names: [KnownName]) -> [String] {
+    /// What belongs to a table goes with it and need not be said.
+    private static func said(_ names: [KnownName]) -> [KnownName] {
         let tables = names.filter(\.kind.isTable)
-        // What belongs to a table goes with it and need not be said.
-        let said = tables.isEmpty ? names : tables
-        var seen: Set<String> = []
-        return said.map(\.text).filter { seen.insert($0).inserted }
+        return tables.isEmpty ? names : tables
     }
 
     /// What a commit removed or replaced: by its files and oids.

@@ -1,9 +1,9 @@
 package import WALFormat
 
 /// What a relation, database or tablespace was called, and from when to when this was seen.
-package struct KnownName: Hashable, Sendable {
+package struct KnownName: Codable, Hashable, Sendable {
     /// What names are given to, by pg_class's letter; two of our own for what is not in pg_class.
-    package enum Kind: String, Sendable {
+    package enum Kind: String, Codable, Sendable {
         case table = "r"
         case partitionedTable = "p"
         case materializedView = "m"

@@ -39,7 +39,7 @@ extension TargetIndex {
             droppedTables: {
                 try ArchiveContents.use(container, for: work, say: say) { contents in
                     // As people write them: the name alone.
-                    try allDrops(in: contents).map { $0.table.split(separator: ".").last.map(String.init) ?? $0.table }
+                    try allDrops(in: contents).flatMap { $0.names.map(\.name) }
                 }
             },
             timelinesOfEvent: { position in
@@ -71,25 +71,26 @@ extension TargetIndex {
         return isThere
     }
 
+    /// Newest first.
     private static func drops(of table: String, in contents: ArchiveContents) throws -> [Drop] {
         let wanted = table.lowercased()
-        return try allDrops(in: contents).filter { EventFilter.forms(of: $0.table, database: nil).contains(wanted) }
+        return try allDrops(in: contents).flatMap { named in
+            named.names.filter { EventFilter.forms(of: $0, database: named.database).contains(wanted) }
+                .map { name in
+                    Drop(
+                        start: named.event.start,
+                        timeline: named.event.timeline,
+                        time: named.event.time,
+                        table: (named.database.map { "\($0)." } ?? "") + name.text
+                    )
+                }
+        }
     }
 
     /// Newest first.
-    private static func allDrops(in contents: ArchiveContents) throws -> [Drop] {
+    private static func allDrops(in contents: ArchiveContents) throws -> [NamedEvent] {
         let names = EventNames(contents.index)
-        return try contents.events(kinds: ["drop"]).reversed().flatMap { event in
-            let named = try names.named(event)
-            return named.objects.map { object in
-                Drop(
-                    start: event.start,
-                    timeline: event.timeline,
-                    time: event.time,
-                    table: (named.database.map { "\($0)." } ?? "") + object
-                )
-            }
-        }
+        return try contents.events(kinds: ["drop"]).reversed().map { try names.named($0) }
     }
 }
 

@@ -93,4 +93,31 @@ struct EventNamesTests {
         try #expect(at(500) == ["public.renamed"])
         try #expect(at(400) == ["public.kept"] && at(600) == ["public.kept"])
     }
+
+    @Test("a name that holds spaces or dots is found by all of it, alone and with schema and database, and by no part")
+    func formsOfNames() {
+        let forms = { (schema: String, name: String, kind: KnownName.Kind, database: String?) in
+            EventFilter.forms(
+                of: KnownName(
+                    database: 5,
+                    relation: 20,
+                    file: 200,
+                    schema: schema,
+                    name: name,
+                    kind: kind,
+                    seenFrom: LSN(100)
+                ),
+                database: database
+            )
+        }
+        #expect(
+            forms("public", "Audit log", .table, "My shop") == [
+                "audit log", "public.audit log", "my shop.audit log", "my shop.public.audit log",
+            ]
+        )
+        #expect(forms("public", "audit.log", .table, nil) == ["audit.log", "public.audit.log"])
+        #expect(forms("shop", "orders", .toast, "db") == ["orders", "shop.orders", "db.orders", "db.shop.orders"])
+        #expect(forms("shop", "orders_pkey", .index, nil) == ["orders_pkey", "shop.orders_pkey"])
+        #expect(forms("", "fast", .tablespace, nil) == ["fast"])
+    }
 }

@@ -144,9 +144,9 @@ enum GoldenValues {
         let none = SurveyEvent.Files(removed: [], dropped: [16_385], locked: [], created: [])
         let file = RelationFile(tablespace: 1663, database: 5, number: 16_390)
         let kinds: [(SurveyEvent.Kind, [String])] = [
-            (.drop(none), ["public.orders"]),
-            (.truncate(none), ["public.log"]),
-            (.massDelete(relation: file, rows: 120_000), ["public.customers"]),
+            (.drop(none), ["orders"]),
+            (.truncate(none), ["log"]),
+            (.massDelete(relation: file, rows: 120_000), ["customers"]),
             (.databaseDrop(database: 16_384), []),
             (.restorePoint(name: "before release 7"), []),
             (.timelineSwitch(from: TimelineID(1), to: TimelineID(2)), []),
@@ -166,7 +166,17 @@ enum GoldenValues {
                     kind: kind.0
                 ),
                 database: hasRows ? "shop" : nil,
-                objects: kind.1,
+                names: kind.1.map { name in
+                    KnownName(
+                        database: 5,
+                        relation: file.number,
+                        file: file.number,
+                        schema: "public",
+                        name: name,
+                        kind: .table,
+                        seenFrom: start
+                    )
+                },
                 isUnknown: false
             )
         }
