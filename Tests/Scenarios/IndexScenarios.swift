@@ -151,6 +151,20 @@ struct IndexScenarios {
         try archive.pgarchive("clone", "create", "fled", "--before-drop", "fleeting", "--start", deadline: 120)
         try #expect(archive.query("fled", "select count(*) from shop.fleeting") == "20")
         try archive.discard("fled")
+
+        // A later drop that a look cannot name may be the table's: no earlier one is taken for it.
+        try archive.upstream.sql("create database closed")
+        try archive.upstream.sql(
+            """
+            update pg_database set datallowconn = false where datname = current_database();
+            create table fleeting (); drop table fleeting;
+            """,
+            database: "closed"
+        )
+        try archive.replayEverything()
+        let refused = try archive.pgarchive.run("clone", "create", "none", "--before-drop", "fleeting", deadline: 120)
+        expectRefusal(refused, status: 4, mentions: "is not known, and may be 'fleeting'")
+        try archive.upstream.sql("drop database closed")
     }
 
     /// What is nowhere is refused by the index as by reading everything.

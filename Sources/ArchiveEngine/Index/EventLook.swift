@@ -29,10 +29,12 @@ package struct EventLook {
     ) throws -> [NamedEvent] {
         let index = TargetIndex.of(container, for: "a look at names", say: say)
         var left = Array(events.dropLast(Self.most))
-        // One look serves all that lies in the same database and was there then.
         for named in events.suffix(Self.most).reversed() {
             let event = named.event
             try interruption?.check()
+            // An earlier look may have found it.
+            let isNamed = try? IndexFile(container).look { try !EventNames($0).named(event).isUnknown }
+            if isNamed == true { continue }
             do {
                 let names = try look(before: event, index)
                 try IndexFile(container).use(for: "a look at names", say: say) { database in
@@ -50,22 +52,31 @@ package struct EventLook {
 
     /// Finds and keeps the names of tables that were dropped on a path, after a position, and are not known.
     ///
-    /// - Returns: the last drop that was not looked at.
+    /// - Returns: the last drop whose names are not known even so: it was not looked at, or they could not be found.
     package func nameDrops(
         after position: LSN?,
         along path: TimelinePath,
         say: @escaping @Sendable (String) -> Void
     ) throws -> LSN? {
+        let unknown = try unknownDrops(after: position, along: path, say)
+        guard !unknown.isEmpty else { return nil }
+        _ = try resolve(unknown, say: say)
+        return try unknownDrops(after: position, along: path, say).map(\.event.start).max()
+    }
+
+    private func unknownDrops(
+        after position: LSN?,
+        along path: TimelinePath,
+        _ say: @escaping @Sendable (String) -> Void
+    ) throws -> [NamedEvent] {
         var filter = EventFilter()
         filter.kinds = ["drop"]
-        let unknown = try ArchiveContents.use(container, for: "a look at names", say: say) { contents in
-            try EventList.find(filter, in: contents).unknown
+        return try ArchiveContents.use(container, for: "a look at names", say: say) { contents in
+            try EventList.find(filter, in: contents).unknown.filter { drop in
+                path.timeline(at: drop.event.start) == drop.event.timeline
+                    && position.map { drop.event.start > $0 } ?? true
+            }
         }
-        let later = unknown.filter { drop in
-            path.timeline(at: drop.event.start) == drop.event.timeline
-                && position.map { drop.event.start > $0 } ?? true
-        }
-        return later.isEmpty ? nil : try resolve(later, say: say).map(\.event.start).max()
     }
 
     /// The relations of an event, as the catalogs had them just before it.
@@ -91,7 +102,7 @@ package struct EventLook {
         // The database may be as new as the table.
         let itself = shared.names.filter { $0.kind == .database && $0.relation == database }
         return try itself
-            + catalog.relations(of: database, name: databaseName, at: event.start)
+            + catalog.relations(of: database, name: databaseName, at: event.start, withTOASTIndexes: true)
             .filter { wanted.oids.contains($0.relation) || wanted.files.contains($0.file) }
             .map { found in
                 var name = found

@@ -42,11 +42,19 @@ struct CatalogNames {
     }
 
     /// All relations with files, and partitioned tables.
-    func relations(of database: UInt32, name: String, at position: LSN) throws -> [KnownName] {
+    ///
+    /// - Parameter withTOASTIndexes: their names matter only where one of them is dropped by itself, as REINDEX does.
+    func relations(
+        of database: UInt32,
+        name: String,
+        at position: LSN,
+        withTOASTIndexes: Bool = false
+    ) throws -> [KnownName] {
         let target = try LocalLink.connectionString(container: container, port: port, database: name)
         let connection = try SQLConnection(target, applicationName: "pgarchive index", timeoutSeconds: 5)
         defer { connection.close() }
-        let rows = try connection.query(Self.query, timeoutSeconds: timeoutSeconds)
+        let query = withTOASTIndexes ? Self.query : Self.query + Self.withoutTOASTIndexes
+        let rows = try connection.query(query, timeoutSeconds: timeoutSeconds)
         return rows.compactMap { row in
             guard row.count == 5, let oid = row[0].flatMap({ UInt32($0) }), let file = row[1].flatMap({ UInt32($0) }),
                 let schema = row[2], let name = row[3], let kind = row[4].flatMap({ KnownName.Kind(rawValue: $0) })
@@ -71,8 +79,8 @@ struct CatalogNames {
         LEFT JOIN pg_catalog.pg_class o ON c.relkind = 't' AND o.reltoastrelid = c.oid
         JOIN pg_catalog.pg_namespace n ON n.oid = coalesce(o.relnamespace, c.relnamespace)
         WHERE c.relkind IN ('r', 'p', 'm', 'i', 'I', 'S', 't') AND c.relpersistence <> 't'
-          AND NOT (c.relkind = 'i' AND n.nspname = 'pg_toast')
         """
+    private static let withoutTOASTIndexes = " AND NOT (c.relkind = 'i' AND n.nspname = 'pg_toast')"
 }
 
 /// Keeps the index's names as the standby's catalogs are.
