@@ -5,6 +5,7 @@ import WALStore
 
 /// The segments of an archive at one moment, and which rows of the index say what is there.
 struct PresentSegments {
+    /// Without those that lie before their timeline's beginning: nothing leads there, and nothing is read of them.
     private(set) var complete: [TimelineID: [UInt64]] = [:]
     /// Those of which there is only a partial file.
     private(set) var partial: [TimelineID: [UInt64]] = [:]
@@ -33,6 +34,12 @@ struct PresentSegments {
         try compare(index)
         for file in files {
             if let number = file.name.number(size: size) { complete[file.name.timeline, default: []].append(number) }
+        }
+        for (timeline, numbers) in complete {
+            // Where the way there cannot be read, who reads the timeline says so.
+            guard let beginning = (try? container.path(to: timeline))?.legs.dropLast().last?.end else { continue }
+            let kept = numbers.drop { $0 < size.number(of: beginning) }
+            if kept.count < numbers.count { complete[timeline] = kept.isEmpty ? nil : Array(kept) }
         }
     }
 

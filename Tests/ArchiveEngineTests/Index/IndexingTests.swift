@@ -215,6 +215,40 @@ struct IndexingTests {
         }
     }
 
+    @Test("a file of a timeline from before its beginning is no part of it, and nothing is read for it")
+    func beforeItsTimeline() throws {
+        try with { indexed in
+            let fork = indexed.archive.craft.position
+            let size = indexed.archive.size
+            indexed.archive.craft.timeline = TimelineID(2)
+            indexed.archive.grow(to: fork.advanced(by: 4 << 20))
+            try indexed.archive.write(from: size.number(of: fork))
+            try indexed.archive.put("1\t\(fork)\tno recovery target specified\n", "00000002.history")
+            try #expect(indexed.index().segmentsRead >= 4)
+            let rows = try indexed.rows()
+            try indexed.expectAsRebuilt("forked")
+
+            let number = indexed.archive.first + 3
+            let stray = indexed.archive.name(number)
+            try Data(indexed.archive.content(number)).write(to: URL(fileURLWithPath: indexed.archive.file(stray)))
+            for _ in 0..<2 {
+                let outcome = try indexed.index()
+                #expect(outcome.isComplete && outcome.segmentsRead == 0 && outcome.segmentsRemoved == 0)
+            }
+            try #expect(indexed.rows() == rows)
+            try indexed.expectAsRebuilt("with a stray one")
+
+            // Its row, from before the history was there, goes, and nothing is read again for that, either.
+            let history = try indexed.bytes("00000002.history")
+            try FileManager.default.removeItem(atPath: indexed.archive.file("00000002.history"))
+            try indexed.index(rebuild: true)
+            try #expect(indexed.rows() != rows)
+            try history.write(to: URL(fileURLWithPath: indexed.archive.file("00000002.history")))
+            try #expect(indexed.index().segmentsRemoved == 1)
+            try #expect(indexed.index().segmentsRead == 0)
+        }
+    }
+
     @Test("the newest segment waits for the end of its last record, and is not read again and again meanwhile")
     func heldBack() throws {
         try with { indexed in
