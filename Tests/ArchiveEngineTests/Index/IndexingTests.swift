@@ -93,15 +93,17 @@ struct IndexingTests {
 
     @Test("at random: files go, come back, rot, are replaced and compressed")
     func anything() throws {
-        try with(segments: 12, seed: .random(in: 1...9999)) { indexed in
+        let seed = UInt64.random(in: 1...9999)
+        try with(segments: 12, seed: seed) { indexed in
+            var random = SeededNumbers(seed: seed)
             let archive = indexed.archive
             var done: [String] = []
             for _ in 0..<25 {
-                for _ in 0..<Int.random(in: 1...3) {
-                    let number = archive.first + .random(in: 1..<11)
+                for _ in 0..<Int.random(in: 1...3, using: &random) {
+                    let number = archive.first + UInt64.random(in: 1..<11, using: &random)
                     let name = archive.name(number)
                     let path = archive.file(name)
-                    let kind = Int.random(in: 0..<8)
+                    let kind = Int.random(in: 0..<8, using: &random)
                     done.append("\(number): \(kind)")
                     switch kind {
                     case 0:
@@ -112,7 +114,7 @@ struct IndexingTests {
                         _ = try? indexed.container.walDirectory.compress(name)
                     case 2:
                         var content = Data(archive.content(number))
-                        content[Bool.random() ? 50 : 700_000] ^= 1
+                        content[Bool.random(using: &random) ? 50 : 700_000] ^= 1
                         try content.write(to: URL(fileURLWithPath: path))
                     case 3: try archive.put("", "\(name)")
                     default: try Data(archive.content(number)).write(to: URL(fileURLWithPath: path))
@@ -123,7 +125,10 @@ struct IndexingTests {
                 try indexed.index(rebuild: true)
                 // A segment that was compressed is taken for what it was compressed from.
                 let rebuilt = try indexed.rows()
-                #expect(found.filter { !rebuilt.contains($0) } == rebuilt.filter { !found.contains($0) }, "\(done)")
+                #expect(
+                    found.filter { !rebuilt.contains($0) } == rebuilt.filter { !found.contains($0) },
+                    "seed \(seed): \(done)"
+                )
                 done.append("indexed")
             }
         }
