@@ -6,7 +6,8 @@ import WALFormat
 
 /// The index's tables: a row for each complete segment, and one for each event in them; names of relations.
 ///
-/// All of it follows from the WAL and the standby's catalogs, and may be deleted at any time.
+/// It may be deleted at any time, and is made again from the WAL and the standby's catalogs: all but the names of what
+/// is gone by then.
 package final class IndexDatabase {
     /// "pgax": tells the file from other programs' databases.
     private static let applicationID: Int64 = 0x7067_6178

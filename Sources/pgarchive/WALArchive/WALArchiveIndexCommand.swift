@@ -11,9 +11,10 @@ struct WALArchiveIndexCommand: ContainerCommand {
             it, and the names of tables. 'events', 'window' and the targets of clones are found through it. The \
             supervisor keeps it up to date by itself: there is no need to run this command.
 
-            Nothing depends on it. All of it follows from the WAL archive and the standby's catalogs; without it, the \
-            WAL is read instead. It may be deleted at any time, also while everything runs. With --rebuild the WAL \
-            archive is read again from its first segment on; names of tables that are gone are kept.
+            No data depends on it. It may be deleted at any time, also while everything runs: the WAL is read \
+            instead, and it is made again from the WAL archive and the standby's catalogs. Only the names of tables \
+            that are gone are lost with it, and have to be looked up again. With --rebuild the WAL archive is read \
+            again from its first segment on, and those names are kept.
 
             EXAMPLES
               pgarchive wal_archive index
