@@ -133,11 +133,23 @@ package struct ArchiveContents {
         return SurveyEvent.inOrder(try index.events(kinds: kinds) + late)
     }
 
-    /// Newest first, until the visitor says no.
+    /// Newest first, until the visitor says no; of all that there are, no more than a few are held at a time.
     func eachEvent(kinds: Set<String>, _ visit: (SurveyEvent) throws -> Bool) throws {
-        for event in try events(kinds: kinds).reversed() {
-            guard try visit(event) else { return }
+        // What may be there twice, or is not at its place among the rows, is few: it is put between them, each once.
+        let apart = try index.inherited() + tail.flatMap(\.events)
+        var rest = SurveyEvent.inOrder(apart.filter { kinds.contains($0.kind.name) })
+        let isApart = Set(rest)
+        var goesOn = true
+        try index.eachEvent(kinds: kinds) { event in
+            if isApart.contains(event) { return true }
+            while goesOn, let next = rest.last, event.isBefore(next) {
+                goesOn = try visit(next)
+                rest.removeLast()
+            }
+            if goesOn { goesOn = try visit(event) }
+            return goesOn
         }
+        while goesOn, let next = rest.popLast() { goesOn = try visit(next) }
     }
 
     /// Those that begin at a position, on whatever timeline.

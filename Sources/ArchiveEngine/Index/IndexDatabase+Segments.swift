@@ -257,6 +257,54 @@ extension IndexDatabase {
         return SurveyEvent.inOrder(found)
     }
 
+    /// The rows of events, newest first by timeline and position, until the visitor says no.
+    ///
+    /// Those of `inherited` are in the rows of the timelines that have them, beside or instead of their own's.
+    func eachEvent(kinds: Set<String>, _ visit: (SurveyEvent) throws -> Bool) throws {
+        guard !kinds.isEmpty else { return }
+        let decoder = JSONDecoder()
+        // Each part comes in the order of events_by_kind, and SQLite merges them: nothing is sorted but what has a name
+        // of its own, which are few.
+        let columns = "SELECT timeline, start, kind, ordinal, event FROM events"
+        let parts = ["\(columns) WHERE kind = ? AND name IS NULL", "\(columns) WHERE kind = ? AND name IS NOT NULL"]
+        let union = Array(repeating: parts.joined(separator: " UNION ALL "), count: kinds.count)
+            .joined(separator: " UNION ALL ")
+        let values = kinds.sorted().flatMap { [SQLiteValue.text($0), .text($0)] }
+        try database.visit("\(union) ORDER BY timeline DESC, start DESC, kind DESC, ordinal DESC", values) { row in
+            guard let text = row.text(4), let event = try? decoder.decode(SurveyEvent.self, from: Data(text.utf8))
+            else { return true }
+            return try visit(event)
+        }
+    }
+
+    /// The events of each timeline's ancestors that are in its own segments: those before its beginning.
+    func inherited() throws -> [SurveyEvent] {
+        var found: [SurveyEvent] = []
+        let decoder = JSONDecoder()
+        var last = TimelineID(0)
+        while let timeline = try timelineOfEvents(after: last) {
+            try database.visit(
+                "SELECT event FROM events WHERE timeline = ? ORDER BY start, ordinal",
+                [SQLiteValue(timeline)]
+            ) { row in
+                guard let text = row.text(0), let event = try? decoder.decode(SurveyEvent.self, from: Data(text.utf8))
+                else { return true }
+                guard event.timeline != timeline else { return false }
+                found.append(event)
+                return true
+            }
+            last = timeline
+        }
+        return found
+    }
+
+    private func timelineOfEvents(after timeline: TimelineID) throws(SQLiteError) -> TimelineID? {
+        let next = try database.rows("SELECT min(timeline) FROM events WHERE timeline > ?", [SQLiteValue(timeline)]) {
+            $0.integer(0).map { TimelineID(UInt32(truncatingIfNeeded: $0)) }
+        }.first
+        return next ?? nil
+    }
+
     /// Those that begin at a position, on whatever timeline.
     func events(at position: LSN) throws(SQLiteError) -> [SurveyEvent] {
         let decoder = JSONDecoder()
@@ -332,7 +380,10 @@ extension SurveyEvent {
     /// fork follows the tail that it left.
     package static func inOrder(_ events: [SurveyEvent]) -> [SurveyEvent] {
         var seen: Set<SurveyEvent> = []
-        return events.filter { seen.insert($0).inserted }
-            .sorted { ($0.timeline, $0.start, $0.kind.name) < ($1.timeline, $1.start, $1.kind.name) }
+        return events.filter { seen.insert($0).inserted }.sorted { $0.isBefore($1) }
+    }
+
+    func isBefore(_ other: SurveyEvent) -> Bool {
+        (timeline, start, kind.name) < (other.timeline, other.start, other.kind.name)
     }
 }

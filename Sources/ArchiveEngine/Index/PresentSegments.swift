@@ -4,6 +4,8 @@ import WALFormat
 import WALStore
 
 /// The segments of an archive at one moment, and which rows of the index say what is there.
+///
+/// Grows with the archive: some hundred bytes for each file.
 struct PresentSegments {
     /// Without those that lie before their timeline's beginning: nothing leads there, and nothing is read of them.
     private(set) var complete: [TimelineID: [UInt64]] = [:]

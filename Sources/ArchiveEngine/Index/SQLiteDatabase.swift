@@ -70,6 +70,19 @@ package final class SQLiteDatabase {
         return rows
     }
 
+    /// Hands over the rows that a statement finds, until the visitor says no.
+    package func visit(_ sql: String, _ values: [SQLiteValue] = [], _ visit: (SQLiteRow) throws -> Bool) throws {
+        let statement = try prepared(sql)
+        defer { release(statement) }
+        for (index, value) in values.enumerated() { try bind(value, at: Int32(index) + 1, statement) }
+        while true {
+            let result = sqlite3_step(statement)
+            if result == SQLITE_DONE { return }
+            guard result == SQLITE_ROW else { throw error(result) }
+            guard try visit(SQLiteRow(statement: statement)) else { return }
+        }
+    }
+
     /// All of `body` or nothing of it; the write lock is taken at once, so that nothing fails half-way for want of it.
     package func transaction<Result>(_ body: () throws -> Result) throws -> Result {
         try execute("BEGIN IMMEDIATE")

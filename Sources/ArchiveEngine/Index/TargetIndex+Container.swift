@@ -39,7 +39,9 @@ extension TargetIndex {
             droppedTables: {
                 try ArchiveContents.use(container, for: work, say: say) { contents in
                     // As people write them: the name alone.
-                    try allDrops(in: contents).flatMap { $0.names.map(\.name) }
+                    var found: Set<String> = []
+                    try eachDrop(in: contents) { found.formUnion($0.names.map(\.name)) }
+                    return found.sorted()
                 }
             },
             timelinesOfEvent: { position in
@@ -74,23 +76,30 @@ extension TargetIndex {
     /// Newest first.
     private static func drops(of table: String, in contents: ArchiveContents) throws -> [Drop] {
         let wanted = table.lowercased()
-        return try allDrops(in: contents).flatMap { named in
-            named.names.filter { EventFilter.forms(of: $0, database: named.database).contains(wanted) }
-                .map { name in
+        var drops: [Drop] = []
+        try eachDrop(in: contents) { named in
+            for name in named.names
+            where EventFilter.forms(of: name, database: named.database).contains(wanted) {
+                drops.append(
                     Drop(
                         start: named.event.start,
                         timeline: named.event.timeline,
                         time: named.event.time,
                         table: (named.database.map { "\($0)." } ?? "") + name.text
                     )
-                }
+                )
+            }
         }
+        return drops
     }
 
     /// Newest first.
-    private static func allDrops(in contents: ArchiveContents) throws -> [NamedEvent] {
+    private static func eachDrop(in contents: ArchiveContents, _ visit: (NamedEvent) -> Void) throws {
         let names = EventNames(contents.index)
-        return try contents.events(kinds: ["drop"]).reversed().map { try names.named($0) }
+        try contents.eachEvent(kinds: ["drop"]) { event in
+            visit(try names.named(event))
+            return true
+        }
     }
 }
 
