@@ -37,7 +37,12 @@ struct PushLiveTests {
             let script = "\(counters)/struck"
             try SpoiltFile.write(Self.script, to: script)
             let program = try BuiltPrograms.pgarchiveWAL()
-            let push = "bash \(script) \(counters) \"openat pread64 pwrite64 fsync linkat ioctl\" \(program)"
+            // Each file in turn is pushed, and fetched, through kills at every call of one kind: of all kinds with the
+            // first server, of some with the others.
+            let some = ["openat", "pread64", "pwrite64", "linkat", "ioctl"]
+            let pushCalls = bin == Self.bins.first ? SyscallSweep.calls : some + ["fsync"]
+            let fetchCalls = bin == Self.bins.first ? SyscallSweep.calls : some + ["unlink"]
+            let push = "bash \(script) \(counters) \"\(pushCalls.joined(separator: " "))\" \(program)"
             var options = TestPostgres.Options()
             options.bin = bin
             options.settings["archive_command"] = "'\(push) push --to \(archive) \"%p\"'"
@@ -48,7 +53,7 @@ struct PushLiveTests {
                     ["-d", server.replicationConnection, "-D", backup, "-X", "none", "-c", "fast", "--no-sync"]
                 ).succeed()
                 try server.sql("create table rows (number int)")
-                for number in 1...6 {
+                for number in 1...pushCalls.count {
                     try server.sql("insert into rows select \(number) from generate_series(1, 1000)")
                     try server.switchSegment()
                 }
@@ -69,12 +74,14 @@ struct PushLiveTests {
             }
             let left = try FileManager.default.contentsOfDirectory(atPath: archive)
             #expect(left.allSatisfy { ArchiveFileName($0) != nil }, "\(left)")
-            #expect(wal.count >= 6)
-            let kills = try String(contentsOfFile: "\(counters)/kills", encoding: .utf8).split(separator: "\n").count
-            #expect(kills > 10)
+            #expect(wal.count >= pushCalls.count)
+            let kills = { try String(contentsOfFile: "\(counters)/kills", encoding: .utf8).split(separator: "\n") }
+            let struck = try kills()
+            #expect(struck.count > 10)
+            #expect(Set(struck).isSuperset(of: ["openat", "pread64", "fsync", "linkat"]), "\(Set(struck))")
 
             // Recovery, through the same.
-            let fetch = "bash \(script) \(counters) \"openat pread64 pwrite64 linkat ioctl unlink\" \(program)"
+            let fetch = "bash \(script) \(counters) \"\(fetchCalls.joined(separator: " "))\" \(program)"
             try Self.recover(
                 directory,
                 bin: bin,
@@ -84,6 +91,7 @@ struct PushLiveTests {
                 try #expect(server.sql("select sum(number) from rows") == sum)
                 try #expect(server.sql("select timeline_id from pg_control_checkpoint()") == "2")
             }
+            #expect(try kills().count > struck.count + 10)
         }
     }
 

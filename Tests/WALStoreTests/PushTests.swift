@@ -9,7 +9,7 @@ import WALStore
 /// What `pgarchive-wal push` stores, what it refuses, and that it never overwrites.
 @Suite(.enabled(if: TestEnvironment.hasPostgres, TestEnvironment.noPostgres))
 struct PushTests {
-    private static let kinds: [TestFilesystem.Kind] = [.plain, .btrfs, .xfs, .tmpfs]
+    private static let kinds: [TestFilesystem.Kind] = [.plain, .btrfs, .xfs, .tmpfs, .sshfs]
     /// What a filesystem of the network lacks: files without a name, renaming without overwriting, links.
     private static let lacking = [
         "newFile.nameless=unsupported", "newFile.nameless=unsupported,newFile.renameNew=unsupported",

@@ -38,6 +38,9 @@ package enum TestEnvironment {
         && ["/usr/sbin/mkfs.btrfs", "/sbin/mkfs.btrfs"].contains { FileManager.default.isExecutableFile(atPath: $0) }
         && ["/usr/sbin/mkfs.xfs", "/sbin/mkfs.xfs"].contains { FileManager.default.isExecutableFile(atPath: $0) }
 
+    static let sftpServer = "/usr/lib/openssh/sftp-server"
+    static let hasSSHFS = ["/usr/bin/sshfs", sftpServer].allSatisfy(FileManager.default.isExecutableFile)
+        && FileManager.default.fileExists(atPath: "/dev/fuse")
     package static let hasStrace = FileManager.default.isExecutableFile(atPath: "/usr/bin/strace")
 
     /// The library that makes up a clock for a program.

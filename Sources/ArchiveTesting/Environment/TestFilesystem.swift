@@ -11,11 +11,15 @@ package final class TestFilesystem: Sendable {
         /// A directory in /tmp.
         case plain
         case tmpfs
+        /// A directory of another host, by SFTP; here the other host is this one.
+        case sshfs
 
         package var testDescription: String { rawValue }
 
         /// Whether this machine can make one.
-        package var isAvailable: Bool { self == .plain || TestEnvironment.canMount }
+        package var isAvailable: Bool {
+            self == .plain || TestEnvironment.canMount && (self != .sshfs || TestEnvironment.hasSSHFS)
+        }
 
         /// Ends the running case as skipped, with the reason, where this machine cannot make one.
         package func orSkip() throws {
@@ -45,6 +49,15 @@ package final class TestFilesystem: Sendable {
             image = nil
             let options = "size=\(megabytes)m,mode=0755,uid=\(TestEnvironment.owner.uid)"
             try TestCommand.asCaller("mount", ["-t", "tmpfs", "-o", options, "tmpfs", path]).succeed()
+        case .sshfs:
+            image = nil
+            let server = "\(directory.path)/\(name).server"
+            let become = "runuser -u \(TestEnvironment.owner.name) --"
+            try Data("#!/bin/sh\nexec \(become) \(TestEnvironment.sftpServer)\n".utf8).write(to: URL(filePath: server))
+            try TestCommand.asCaller("chmod", ["755", server]).succeed()
+            let shared = try directory.subdirectory("\(name).shared", mode: 0o755)
+            let options = "allow_other,ssh_command=\(server)"
+            try TestCommand.asCaller("sshfs", ["-o", options, "localhost:\(shared)", path]).succeed()
         case .btrfs, .xfs:
             let file = "\(directory.path)/\(name).img"
             image = file
