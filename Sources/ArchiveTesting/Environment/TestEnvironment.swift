@@ -39,7 +39,8 @@ package enum TestEnvironment {
         && ["/usr/sbin/mkfs.xfs", "/sbin/mkfs.xfs"].contains { FileManager.default.isExecutableFile(atPath: $0) }
 
     static let sftpServer = "/usr/lib/openssh/sftp-server"
-    static let hasSSHFS = ["/usr/bin/sshfs", sftpServer].allSatisfy(FileManager.default.isExecutableFile)
+    static let hasSSHFS =
+        ["/usr/bin/sshfs", sftpServer].allSatisfy(FileManager.default.isExecutableFile)
         && FileManager.default.fileExists(atPath: "/dev/fuse")
     package static let hasStrace = FileManager.default.isExecutableFile(atPath: "/usr/bin/strace")
 
