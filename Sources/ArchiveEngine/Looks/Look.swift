@@ -10,8 +10,6 @@ package final class Look: Sendable {
     package let record: CloneRecord
     /// Its socket's number; it listens nowhere else.
     package let port: Int
-    /// It was there already.
-    package let isShared: Bool
 
     private let container: Container
     private let lease: HeldLock
@@ -22,15 +20,13 @@ package final class Look: Sendable {
         _ record: CloneRecord,
         port: Int,
         lease: HeldLock,
-        keepSeconds: Double,
-        isShared: Bool
+        keepSeconds: Double
     ) {
         self.container = container
         self.record = record
         self.port = port
         self.lease = lease
         self.keepSeconds = keepSeconds
-        self.isShared = isShared
     }
 
     /// Finds or makes a look at the end of a plan.
@@ -64,8 +60,7 @@ package final class Look: Sendable {
                 made,
                 port: started.port,
                 lease: lease,
-                keepSeconds: keepSeconds,
-                isShared: false
+                keepSeconds: keepSeconds
             )
         } catch {
             lease.release()
@@ -88,8 +83,7 @@ package final class Look: Sendable {
                 current,
                 port: current.port,
                 lease: lease,
-                keepSeconds: keepSeconds,
-                isShared: true
+                keepSeconds: keepSeconds
             )
         }
         return nil

@@ -14,17 +14,7 @@ enum Handover {
     {
         let keys = [SIGINT, SIGQUIT].map { ($0, signal($0, SIG_IGN)) }
         defer { for (number, before) in keys { signal(number, before) } }
-        let process = try ProcessSpawn.spawn(
-            SpawnRequest(
-                executable: executable,
-                arguments: arguments,
-                environment: environment,
-                standardInput: input,
-                standardOutput: .inherit,
-                standardError: .inherit
-            )
-        )
-        return code(process.wait())
+        return code(try spawn(executable, arguments, environment, input).wait())
     }
 
     /// The same, and a signal that ends this process ends the program first, so that its caller can clean up.
@@ -36,16 +26,7 @@ enum Handover {
         let keys = [SIGINT, SIGQUIT].map { ($0, signal($0, SIG_IGN)) }
         defer { for (number, before) in keys { signal(number, before) } }
         let watch = try SignalWatch([SIGTERM, SIGHUP])
-        let process = try ProcessSpawn.spawn(
-            SpawnRequest(
-                executable: executable,
-                arguments: arguments,
-                environment: environment,
-                standardInput: .inherit,
-                standardOutput: .inherit,
-                standardError: .inherit
-            )
-        )
+        let process = try spawn(executable, arguments, environment, .inherit)
         while process.poll() == nil {
             let ready = try Poll.wait(
                 [PollItem(process.pidDescriptor), PollItem(watch.descriptor)],
@@ -54,6 +35,24 @@ enum Handover {
             if !ready[1].isEmpty, let number = try watch.read() { process.signal(number) }
         }
         return code(process.wait())
+    }
+
+    private static func spawn(
+        _ executable: String,
+        _ arguments: [String],
+        _ environment: [String: String],
+        _ input: SpawnStream
+    ) throws -> SpawnedProcess {
+        try ProcessSpawn.spawn(
+            SpawnRequest(
+                executable: executable,
+                arguments: arguments,
+                environment: environment,
+                standardInput: input,
+                standardOutput: .inherit,
+                standardError: .inherit
+            )
+        )
     }
 
     private static func code(_ status: ProcessStatus) -> Int32 {
