@@ -92,10 +92,21 @@ int pgarchive_write_full(int fd, const void *buffer, size_t size) {
     return 0;
 }
 
+// A large write to the page cache is given large pages, and in a guest whose host has taken back its free memory each of
+// them has to be fetched: 60 ms instead of 15 for 16 MB (bench/run push).
+static size_t longest_write(int fd, size_t size) {
+    enum { cached = 64 * 1024 };
+    if (size <= cached) return size;
+    int flags = fcntl(fd, F_GETFL);
+    return flags >= 0 && (flags & O_DIRECT) ? size : cached;
+}
+
 int pgarchive_pwrite_full(int fd, const void *buffer, size_t size, int64_t offset) {
+    const size_t longest = longest_write(fd, size);
     size_t done = 0;
     while (done < size) {
-        ssize_t put = pwrite(fd, (const char *)buffer + done, size - done, offset + (int64_t)done);
+        const size_t wanted = size - done < longest ? size - done : longest;
+        ssize_t put = pwrite(fd, (const char *)buffer + done, wanted, offset + (int64_t)done);
         if (put < 0) {
             if (errno == EINTR) continue;
             return -errno;
