@@ -92,8 +92,8 @@ int pgarchive_write_full(int fd, const void *buffer, size_t size) {
     return 0;
 }
 
-// A large write to the page cache is given large pages, and in a guest whose host has taken back its free memory each of
-// them has to be fetched: 60 ms instead of 15 for 16 MB (bench/run push).
+// A large write to the page cache is given large pages, and in a guest whose host has taken back its free memory each
+// of them has to be fetched: 60 ms instead of 15 for 16 MB (bench/run push).
 static size_t longest_write(int fd, size_t size) {
     enum { cached = 64 * 1024 };
     if (size <= cached) return size;

@@ -24,13 +24,22 @@ struct RestoreCommand: ParsableCommand {
             Keep the crashed server's data directory aside, and name it with --wal-from: commits in its pg_wal that \
             had not been received are taken into the archive first, and are in the restored cluster.
 
+            IN PLACE, AND BACK
+            --swap DIR restores beside a stopped server's data directory, checks the result (also all its pages' \
+            checksums, where it has them), gives it DIR's own settings, and exchanges the two names in one step. The \
+            cluster that was there is DIR.kept then: --swap-back DIR exchanges the two again, --swap-remove DIR \
+            removes it.
+
             EXAMPLES
               pgarchive restore --to /var/lib/postgresql/15/main
               pgarchive restore --to /srv/main --at '2026-11-21 08:50' --start
               pgarchive restore --to /srv/main --wal-from /srv/main.crashed
+              pgarchive restore --swap /srv/main --before-drop shop.orders --start
+              pgarchive restore --swap-back /srv/main
 
             EXIT CODES
-              4  the target cannot be reached, the directory is not empty, or too small
+              4  the target cannot be reached, the directory is not empty, or too small,
+                 or the server whose cluster is to be replaced is running
               5  interrupted: what was restored is removed
               7  another restore is at work there
               9  WAL on the way is damaged
@@ -41,7 +50,9 @@ struct RestoreCommand: ParsableCommand {
     )
 
     @Option(help: ArgumentHelp("The data directory to make.", valueName: "dir"), completion: .directory)
-    var to: String
+    var to: String?
+
+    @OptionGroup(title: "In place") var swapOptions: SwapOptions
 
     @OptionGroup(title: "Target") var targetOptions: TargetOptions
 
@@ -65,6 +76,13 @@ struct RestoreCommand: ParsableCommand {
     @OptionGroup var global: GlobalOptions
 
     func validate() throws {
+        let ways = [to, swapOptions.swap, swapOptions.swapBack, swapOptions.swapRemove].compactMap(\.self)
+        guard ways.count == 1 else {
+            throw ValidationError("say where: one of --to, --swap, --swap-back and --swap-remove, with a directory")
+        }
+        if swapOptions.isOfKept, !targetOptions.hasNoTarget || walFrom != nil || start {
+            throw ValidationError("--swap-back and --swap-remove take no target: nothing is restored")
+        }
         _ = try request()
         if dryRun, walFrom != nil {
             throw ValidationError("--wal-from changes the archive: leave it out with --dry-run")
@@ -77,7 +95,12 @@ struct RestoreCommand: ParsableCommand {
 
     func run() throws {
         let container = try global.locator.open(global.selector)
-        let directories = try directoriesForRoot(container)
+        guard let to else {
+            try Privileges.becomeOwner(of: container)
+            if swapOptions.isOfKept { return try swapOptions.run(in: container, dryRun: dryRun, global) }
+            return try run(in: container, to: nil)
+        }
+        let directories = try directoriesForRoot(container, to)
         guard directories.isEmpty else {
             let setup = try PrivilegedSetup(
                 locator: global.locator,
@@ -90,11 +113,11 @@ struct RestoreCommand: ParsableCommand {
             return
         }
         try Privileges.becomeOwner(of: container)
-        try run(in: container)
+        try run(in: container, to: to)
     }
 
     /// Those whose parents the owner cannot write to; the owner makes what lies in a directory of its own.
-    private func directoriesForRoot(_ container: Container) throws -> [String] {
+    private func directoriesForRoot(_ container: Container, _ to: String) throws -> [String] {
         guard geteuid() == 0, !dryRun, let owner = try SystemUser.named(container.identity.owner), owner.uid != 0
         else { return [] }
         let data = FileTree.absolute(to)
@@ -110,13 +133,20 @@ struct RestoreCommand: ParsableCommand {
         }
     }
 
-    private func run(in container: Container) throws {
+    /// - Parameter to: nil when a cluster in place is to be replaced.
+    private func run(in container: Container, to: String?) throws {
         let render = global.render
         let interruption = try Interruption()
         let request = try request()
         let mapping = try tablespaces.mapping()
+        let swap = try swapOptions.swap.map { try ClusterSwap(container, directory: $0) }
+        func place(_ oids: [UInt32]) throws -> RestorePlace {
+            try swap?.place(mapping: mapping, oids: oids)
+                ?? RestorePlace(data: to ?? "", mapping: mapping, oids: oids)
+        }
         // What needs no plan is looked at before the archive is.
-        try RestorePlace(data: to, mapping: mapping, oids: Array(mapping.keys)).check(container)
+        try swap?.check(start: start)
+        if swap?.isPending != true { try place(Array(mapping.keys)).check(container) }
         var crashed = try walFrom.map { try CrashedCluster(container, directory: $0).look() }
         if request.isBeforeDrop || crashed?.found.goesOnFromRecord == false {
             // Which table a drop is of only the archive's index knows; and what is cut here is whole there.
@@ -124,13 +154,9 @@ struct RestoreCommand: ParsableCommand {
             crashed = nil
         }
         let plan = try request.plan(in: container, for: "restore", and: crashed, global)
-        let place = try RestorePlace(
-            data: to,
-            mapping: mapping,
-            oids: try ClusterRestore.tablespaces(container, snapshot: plan.snapshot)
-        )
-        try place.check(container)
-        let view = RestorePlanView(place: place, requested: request.text, plan: plan)
+        let place = try place(ClusterRestore.tablespaces(container, snapshot: plan.snapshot))
+        if swap?.isPending != true { try place.check(container) }
+        let view = RestorePlanView(place: place, swap: swap, requested: request.text, plan: plan)
         if dryRun {
             try render.show(view) { _ in view.text }
             return
@@ -139,7 +165,7 @@ struct RestoreCommand: ParsableCommand {
         // Up to here nothing was changed, but where the WAL had to be taken before the plan was made.
         try take(crashed)
         render.remark(ClonePlanView(name: "restore", requested: request.text, plan: plan).summary)
-        try restore(container, plan, requested: request.text, place, interruption)
+        try restore(container, plan, requested: request.text, place, swap, interruption)
     }
 
     private func take(_ crashed: CrashedWAL?) throws {
@@ -164,6 +190,7 @@ struct RestoreCommand: ParsableCommand {
         _ plan: RestorePlan,
         requested: String,
         _ place: RestorePlace,
+        _ swap: ClusterSwap?,
         _ interruption: Interruption
     ) throws {
         let render = global.render
@@ -173,6 +200,7 @@ struct RestoreCommand: ParsableCommand {
                 plan: plan,
                 requested: requested,
                 place: place,
+                swap: swap,
                 progress: progress,
                 interruption: interruption
             )
@@ -185,13 +213,14 @@ struct RestoreCommand: ParsableCommand {
         }
         result.isRunning = start
         for remark in result.remarks { render.remark(remark) }
-        let next =
+        var next =
             start
             ? "it is running"
-            : "start it as its user: \(try container.installation().tool("pg_ctl")) -D \(place.data) start"
+            : "start it as its user: \(try container.installation().tool("pg_ctl")) -D \(result.directory) start"
+        if let kept = result.kept { next += ". What was there is in '\(kept)': --swap-back, --swap-remove" }
         try render.done(
             result,
-            "restored to '\(place.data)' in \(HumanText.elapsed(seconds: result.seconds)): "
+            "restored to '\(result.directory)' in \(HumanText.elapsed(seconds: result.seconds)): "
                 + "\(HumanText.bytes(result.copiedBytes)) copied, \(HumanText.bytes(result.replayedBytes)) of WAL "
                 + "replayed up to \(result.stop), now on timeline \(result.timeline); \(next)"
         )
@@ -201,12 +230,15 @@ struct RestoreCommand: ParsableCommand {
 /// What a restore would do.
 struct RestorePlanView: Encodable {
     let directory: String
+    /// Where the cluster goes that is there.
+    let kept: String?
     let tablespaces: [String: String]
     let requested: String
     let plan: RestorePlan
 
-    init(place: RestorePlace, requested: String, plan: RestorePlan) {
-        directory = place.data
+    init(place: RestorePlace, swap: ClusterSwap?, requested: String, plan: RestorePlan) {
+        directory = swap?.data ?? place.data
+        kept = swap?.kept
         tablespaces = Dictionary(uniqueKeysWithValues: place.tablespaces.map { ("\($0.key)", $0.value) })
         self.requested = requested
         self.plan = plan
@@ -215,6 +247,7 @@ struct RestorePlanView: Encodable {
     var text: String {
         var text = ClonePlanView(name: directory, requested: requested, plan: plan).text
             .replacing("clone  ", with: "to     ", maxReplacements: 1)
+        if let kept { text += "what is in \(directory) goes to \(kept)\n" }
         for (oid, directory) in tablespaces.sorted(by: { $0.key < $1.key }) {
             text += "tablespace \(oid) goes to \(directory)\n"
         }

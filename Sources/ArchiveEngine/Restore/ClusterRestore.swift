@@ -11,6 +11,8 @@ package struct ClusterRestore: Sendable {
     let container: Container
     let plan: RestorePlan
     let place: RestorePlace
+    /// The cluster whose place it takes at the end; its data directory is `place` until then.
+    let swap: ClusterSwap?
     /// What the user asked for, in their words.
     let requested: String
     let progress: Progress
@@ -21,6 +23,7 @@ package struct ClusterRestore: Sendable {
         plan: RestorePlan,
         requested: String,
         place: RestorePlace,
+        swap: ClusterSwap? = nil,
         progress: Progress,
         interruption: Interruption
     ) {
@@ -28,12 +31,15 @@ package struct ClusterRestore: Sendable {
         self.plan = plan
         self.requested = requested
         self.place = place
+        self.swap = swap
         self.progress = progress
         self.interruption = interruption
     }
 
     package struct Restored: Codable, Sendable {
         package var directory: String
+        /// The cluster that it has replaced.
+        package var kept: String?
         package var tablespaces: [String: String]
         package var copiedBytes: UInt64
         package var replayedBytes: UInt64
@@ -52,6 +58,13 @@ package struct ClusterRestore: Sendable {
     }
 
     package func run() throws -> Restored {
+        let restored = try fill()
+        // From here on the old cluster may have the place's name: nothing is cleaned up any more.
+        try swap?.exchange()
+        return restored
+    }
+
+    private func fill() throws -> Restored {
         let begin = SystemClock.monotonicSeconds()
         try FaultPoint.pass("restore.checked")
         try hold()
@@ -65,13 +78,15 @@ package struct ClusterRestore: Sendable {
             try FaultPoint.pass("restore.recovered")
             progress.step("making it durable")
             var remarks = try RestoredSettings(place: place, plan: plan).write()
+            if let swap { remarks = try swap.prepare(place, progress) }
             try markForArchiving(timeline)
             let installation = try container.installation()
             remarks += try RestoredSettings.withholdArchiving(installation: installation, data: place.data)
             remarks += RestoredSettings.remarks(installation: installation, data: place.data)
             try place.finish()
             return Restored(
-                directory: place.data,
+                directory: swap?.data ?? place.data,
+                kept: swap?.kept,
                 tablespaces: Dictionary(uniqueKeysWithValues: place.tablespaces.map { ("\($0.key)", $0.value) }),
                 copiedBytes: copied,
                 replayedBytes: plan.debtBytes,
@@ -106,6 +121,7 @@ package struct ClusterRestore: Sendable {
         // The plan was made without the lock.
         _ = try SnapshotCatalog(container).find(plan.snapshot)
         // Another one may have begun in the same place meanwhile.
+        try swap?.clearPending()
         try place.check(container)
         try place.begin(plan)
         try RestoreHold.take(container, plan: plan, directory: place.data)
@@ -252,11 +268,12 @@ package struct ClusterRestore: Sendable {
 
     /// Starts the restored server with its own settings.
     package func start() throws {
+        let data = swap?.data ?? place.data
         let tool = try container.installation().tool("pg_ctl")
         let output = try ProcessSpawn.run(
             SpawnRequest(
                 executable: tool,
-                arguments: ["-D", place.data, "-l", "\(place.data)/startup.log", "-w", "-t", "86400", "start"],
+                arguments: ["-D", data, "-l", "\(data)/startup.log", "-w", "-t", "86400", "start"],
                 environment: ServerLaunch.standardEnvironment(),
                 workingDirectory: "/"
             )
@@ -265,8 +282,8 @@ package struct ClusterRestore: Sendable {
             throw ArchiveError(
                 .failed,
                 "the cluster is restored, and did not start",
-                hint: "look at \(place.data)/startup.log, then: \(tool) -D \(place.data) start",
-                details: LogTail.lines("\(place.data)/startup.log", count: 10)
+                hint: "look at \(data)/startup.log, then: \(tool) -D \(data) start",
+                details: LogTail.lines("\(data)/startup.log", count: 10)
             )
         }
     }

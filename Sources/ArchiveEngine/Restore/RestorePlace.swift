@@ -134,7 +134,7 @@ package struct RestorePlace: Sendable {
     /// Makes the directories, with nothing in them but the mark.
     func begin(_ plan: RestorePlan) throws {
         try FileTree.makeDirectory(data, mode: 0o700, parents: true)
-        if FileTree.exists(markPath) { try clear() }
+        try clear()
         try FileTree.makeDirectory(work, mode: 0o700, parents: false)
         let mark = Mark(
             id: String(UInt64.random(in: 0...UInt64.max), radix: 16),
@@ -153,7 +153,10 @@ package struct RestorePlace: Sendable {
     }
 
     /// Removes what a restore made: all but the directories themselves, the mark last.
+    ///
+    /// Without its mark nothing here is a restore's any more.
     func clear() throws {
+        guard FileTree.exists(markPath) else { return }
         if let server = PostgresServer.find(dataDirectory: data) { try server.stop(.immediate, timeoutSeconds: 30) }
         if let mark = try JSONFile.read(Mark.self, from: markPath) {
             for directory in mark.tablespaces where isTablespace(directory, of: mark) {

@@ -10,6 +10,9 @@ struct RestoredSettings {
 
     private var tree: String { place.data }
 
+    /// Those that people write.
+    static let names = ["postgresql.conf", "pg_hba.conf", "pg_ident.conf"]
+
     /// Puts them into place.
     ///
     /// - Returns: what a user should know of them.
