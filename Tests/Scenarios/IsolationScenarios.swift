@@ -120,6 +120,90 @@ struct IsolationScenarios {
         }
     }
 
+    /// With its jobs in the catalogs, and the library in the settings that people make: nothing runs them.
+    @Test(.enabled(if: TestEnvironment.hasPgCron, "pg_cron is not installed for this PostgreSQL"))
+    func aClonesCronJobsStayQuiet() throws {
+        var options = TestArchive.Options()
+        options.upstream.settings = ["shared_preload_libraries": "pg_cron"]
+        try TestArchive.with(options) { archive in
+            let launchers = "select count(*) from pg_stat_activity where backend_type = 'pg_cron launcher'"
+            try archive.upstream.sql("create extension pg_cron; create table ran (at timestamptz)")
+            try archive.upstream.sql("select cron.schedule('job', '* * * * *', 'insert into ran values (now())')")
+            try #expect(archive.upstream.sql(launchers) == "1")
+            try archive.replayEverything()
+            _ = try archive.takeSnapshot()
+            let settings = "\(archive.path)/pgarchive.toml"
+            let text = try String(contentsOfFile: settings, encoding: .utf8)
+            let empty = "shared_preload_libraries = \"\""
+            #expect(text.contains(empty), "\(text)")
+            try SpoiltFile.write(
+                text.replacing(empty, with: "shared_preload_libraries = \"pg_cron\""),
+                to: settings
+            )
+            try archive.pgarchive("clone", "create", "twin", "--latest")
+            try SpoiltFile.write(
+                String(contentsOfFile: "\(archive.path)/clones/twin/postgresql.conf", encoding: .utf8)
+                    + "shared_preload_libraries = 'pg_cron'\ncron.launch_active_jobs = on\n",
+                to: "\(archive.path)/clones/twin/postgresql.conf"
+            )
+            try archive.pgarchive("clone", "start", "twin")
+            try #expect(archive.query("twin", "select count(*) from cron.job") == "1")
+            try #expect(archive.query("twin", launchers) == "0")
+            try #expect(archive.query("twin", "show shared_preload_libraries") == "")
+            try archive.switchAndReceive()
+            try archive.finish()
+        }
+    }
+
+    /// Whatever is done in it, from its making to its end, nothing else is touched.
+    @Test(arguments: TestFilesystem.Kind.btrfsOrElsePlain)
+    func aClonesWholeLifeTouchesNothingElse(_ kind: TestFilesystem.Kind) throws {
+        try TestArchive.with(TestArchive.Options(kind), initialise: false) { archive in
+            let upstream = archive.upstream
+            let space = try archive.directory.subdirectory("space")
+            try upstream.sql("create tablespace elsewhere location '\(space)'")
+            try upstream.sql("create table far tablespace elsewhere as select generate_series(1, 1000) as n")
+            try archive.initialise()
+            try upstream.sql("create database shop; create table t as select generate_series(1, 1000) as n")
+            try archive.replayEverything()
+            _ = try archive.takeSnapshot()
+            try upstream.sql("insert into t select generate_series(1001, 2000)")
+            try archive.switchAndReceive()
+            try archive.pgarchive("container", "stop")
+            // What would wake up in it, were it the upstream.
+            let own = try archive.directory.subdirectory("own")
+            let others =
+                ["wal_archive", "standby", "snapshots"].map { "\(archive.path)/\($0)" } + [space, upstream.copies]
+            let before = try others.map { try DirectoryFingerprint(of: $0) }
+            let slots = "select slot_name, active, restart_lsn, confirmed_flush_lsn from pg_replication_slots"
+            let slotsBefore = try upstream.sql(slots)
+
+            try archive.pgarchive("clone", "create", "twin", "--latest", "--start")
+            for statement in [
+                "insert into far select generate_series(1, 5000)", "vacuum full far", "drop table t", "checkpoint",
+                "create tablespace mine location '\(own)'", "create table near tablespace mine as select 1",
+                "drop table near", "drop tablespace mine", "drop database shop", "drop table far",
+                "drop tablespace elsewhere", "select pg_switch_wal()",
+                "select pg_create_physical_replication_slot('mine', true)", "checkpoint",
+            ] {
+                _ = try archive.query("twin", statement)
+            }
+            try archive.pgarchive("clone", "restart", "twin")
+            try archive.pgarchive("clone", "stop", "twin")
+            try archive.pgarchive("clone", "delete", "twin")
+
+            for (place, before) in zip(others, before) {
+                let changes = try DirectoryFingerprint(of: place).changes(since: before)
+                #expect(changes.isEmpty, "\(place): \(changes)")
+            }
+            try #expect(upstream.sql(slots) == slotsBefore)
+            try #expect(upstream.sql("select count(*) from pg_stat_replication") == "0")
+            try archive.pgarchive("container", "start")
+            try archive.switchAndReceive()
+            try archive.finish()
+        }
+    }
+
     /// What an upstream was told by ALTER SYSTEM stays with the upstream.
     @Test func settingsOfTheUpstreamAreNotInherited() throws {
         try TestArchive.with(TestArchive.Options(), initialise: false) { archive in

@@ -44,6 +44,9 @@ package enum TestEnvironment {
         && FileManager.default.fileExists(atPath: "/dev/fuse")
     package static let hasStrace = FileManager.default.isExecutableFile(atPath: "/usr/bin/strace")
 
+    package static let hasPgCron =
+        postgresBin.map { FileManager.default.fileExists(atPath: "\($0)/../lib/pg_cron.so") } ?? false
+
     /// The library that makes up a clock for a program.
     package static let fakeClock = ["x86_64", "aarch64"].map { "/usr/lib/\($0)-linux-gnu/faketime/libfaketime.so.1" }
         .first { FileManager.default.fileExists(atPath: $0) }
