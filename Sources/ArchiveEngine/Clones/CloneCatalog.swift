@@ -1,5 +1,6 @@
 package import ArchiveModel
 import Platform
+import PostgresLink
 
 /// The clones of a container.
 package struct CloneCatalog: Sendable {
@@ -28,15 +29,24 @@ package struct CloneCatalog: Sendable {
 
     /// The clones that users see: those whose copy is complete and whose record can be read.
     package func listed() throws -> [CloneRecord] {
-        try contents().records.filter(\.state.isMade)
+        try contents().records.filter { $0.state.isMade && !$0.isUnfinished }
     }
 
-    package func find(_ name: String) throws -> CloneRecord {
+    /// - Parameter unfinishedToo: also one whose making has not ended, for those who make or remove it.
+    package func find(_ name: String, unfinishedToo: Bool = false) throws -> CloneRecord {
         if Name.fault(name) == nil,
             let record = try JSONFile.read(CloneRecord.self, from: container.paths.clone(name).record),
             record.state.isMade
         {
-            return record
+            guard record.isUnfinished, !unfinishedToo else { return record }
+            let maker = try HeldLock.isHeld(container.paths.cloneLock(name))
+            throw ArchiveError(
+                .conflict,
+                "clone '\(name)' is still being made" + (maker.map { ", by process \($0.pid)" } ?? ""),
+                hint: maker == nil
+                    ? "whoever made it is gone: 'pgarchive clone delete \(name)' removes what is left"
+                    : "wait until that has ended"
+            )
         }
         let known = try listed().map(\.name)
         throw ArchiveError(
@@ -82,16 +92,38 @@ package struct CloneCatalog: Sendable {
     @discardableResult
     func removeHalfMade() throws -> [String] {
         let contents = try contents()
-        let names =
+        var names =
             contents.recordless
             + contents.records.filter { $0.state == .creating || $0.state == .deleting }.map(\.name)
         for name in names { try removeTree(name) }
+        for record in contents.records where record.state.isMade {
+            if record.isUnfinished, try removeUnfinished(record.name) { names.append(record.name) }
+            // Of a reset that was killed.
+            let left = container.paths.clone(record.name).newRoot
+            if FileTree.exists(left) { try container.driver.deleteVolume(left) }
+        }
         return names
+    }
+
+    /// Removes a clone whose maker has been killed; its server may have been left behind.
+    ///
+    /// - Returns: false when somebody is at work on it.
+    private func removeUnfinished(_ name: String) throws -> Bool {
+        guard let lock = try? CloneLock.take(container, name, for: "removing the unfinished clone", waitSeconds: 0)
+        else { return false }
+        defer { lock.release() }
+        guard try find(name, unfinishedToo: true).isUnfinished else { return false }
+        try PostgresServer.find(dataDirectory: container.paths.clone(name).tree.data)?
+            .stop(.immediate, timeoutSeconds: 30)
+        try CloneDelete(container).remove(name, lock)
+        return true
     }
 
     func removeTree(_ name: String) throws {
         let paths = container.paths.clone(name)
-        if FileTree.exists(paths.root) { try container.driver.deleteVolume(paths.root) }
+        for volume in [paths.root, paths.newRoot] where FileTree.exists(volume) {
+            try container.driver.deleteVolume(volume)
+        }
         try FaultPoint.pass("clone.afterVolume")
         try FileTree.removeTree(paths.directory)
     }

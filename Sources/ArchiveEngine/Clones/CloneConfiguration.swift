@@ -10,14 +10,17 @@ struct CloneConfiguration {
 
     private var paths: ClonePaths { container.paths.clone(record.name) }
 
-    func writeFiles() throws {
+    func writeFiles(_ terms: CloneTerms = CloneTerms()) throws {
         try FileTree.makeDirectory(paths.log, mode: 0o700, parents: true)
-        try DurableFile.replace(paths.configuration, text: configuration, mode: 0o600)
-        try DurableFile.replace(paths.hostBasedAuthentication, text: Self.authentication, mode: 0o600)
+        try DurableFile.replace(paths.configuration, text: configuration + Self.lines(terms.settings), mode: 0o600)
         try DurableFile.replace(paths.identMap, text: "", mode: 0o600)
+        try writeAccess(terms)
     }
 
-    func copyFiles(from source: ClonePaths) throws {
+    /// The files of the clone that it is a copy of, and what was said of it beyond them.
+    ///
+    /// - Parameter keepsAccess: who may connect to it may connect to this one.
+    func copyFiles(from source: ClonePaths, _ terms: CloneTerms? = nil, keepsAccess: Bool = true) throws {
         try FileTree.makeDirectory(paths.log, mode: 0o700, parents: true)
         for (from, to) in [
             (source.configuration, paths.configuration),
@@ -26,12 +29,63 @@ struct CloneConfiguration {
         ] {
             try DurableFile.replace(to, text: try FileTree.readText(from), mode: 0o600)
         }
+        guard let terms else {
+            let own = (record.setup?.scripts ?? []).map(\.file) + ["server.crt", "server.key"]
+            for file in own where FileTree.exists("\(source.directory)/\(file)") {
+                let bytes = try FileTree.read("\(source.directory)/\(file)", limit: 256 << 20)
+                try DurableFile.replace("\(paths.directory)/\(file)", bytes: bytes, mode: 0o600)
+            }
+            return
+        }
+        let text = try FileTree.readText(paths.configuration) + Self.lines(terms.settings)
+        if !terms.settings.isEmpty { try DurableFile.replace(paths.configuration, text: text, mode: 0o600) }
+        try writeAccess(terms, keepsAccess: keepsAccess)
+    }
+
+    /// Who may connect, and what has still to be done before anybody may.
+    private func writeAccess(_ terms: CloneTerms, keepsAccess: Bool = false) throws {
+        if record.isReachable { try CloneReach(container, record).writeCertificate() }
+        for (script, given) in zip(record.setup?.scripts ?? [], terms.scripts) {
+            try DurableFile.replace("\(paths.directory)/\(script.file)", bytes: given.text, mode: 0o600)
+        }
+        if terms.hasSetup {
+            try closeAccess()
+        } else if !keepsAccess {
+            try openAccess()
+        }
+        guard let last = terms.settings.last else { return }
+        let objection = try container.installation().objection(
+            to: last.name,
+            dataDirectory: paths.tree.data,
+            configurationFile: paths.configuration
+        )
+        guard let objection else { return }
+        throw ArchiveError(
+            .usage,
+            "PostgreSQL does not take these settings: \(objection)",
+            hint: "--set NAME=VALUE takes what a postgresql.conf takes, e.g. --set work_mem=64MB"
+        )
+    }
+
+    /// Only the owner gets in, over the socket.
+    func closeAccess() throws {
+        try DurableFile.replace(paths.hostBasedAuthentication, text: "local all all trust\n", mode: 0o600)
+    }
+
+    func openAccess() throws {
+        let text = record.isReachable ? CloneReach.authentication : Self.authentication
+        try DurableFile.replace(paths.hostBasedAuthentication, text: text, mode: 0o600)
+    }
+
+    private static func lines(_ settings: [CloneSetting]) -> String {
+        settings.isEmpty ? "" : "\n# Given when the clone was made.\n" + settings.map { "\($0.line)\n" }.joined()
     }
 
     private var configuration: String {
         let buffers = ServerSettings.sharedBuffers(
             container.settings.cloneSharedBuffers,
-            share: 8,
+            // Ten take half of the memory.
+            share: 20,
             atMost: 2 << 30
         )
         return """
@@ -73,6 +127,10 @@ struct CloneConfiguration {
 
     func launch(_ stage: CloneStage, walIsChecked: Bool) throws -> ServerLaunch {
         var settings = ServerSettings.isolation(major: container.identity.major)
+        if record.isReachable {
+            settings.removeAll { $0.name == "ssl" }
+            settings += CloneReach(container, record).settings
+        }
         settings += ServerSettings.logging(directory: paths.log)
         // Also for crash recovery after a promotion, which reads the upstream's WAL once more.
         settings += stage == .ready ? try preparedTransactions() : record.parameters.settings

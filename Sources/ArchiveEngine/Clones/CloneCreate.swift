@@ -1,5 +1,6 @@
 package import ArchiveModel
 import Platform
+import PostgresLink
 package import WALFormat
 
 /// Makes clones: plan, copy, configuration, record.
@@ -23,7 +24,8 @@ package struct CloneCreate: Sendable {
         name: String,
         plan: RestorePlan,
         requested: String,
-        keptUntil: PostgresTime? = nil
+        keptUntil: PostgresTime? = nil,
+        terms: CloneTerms = CloneTerms()
     ) throws -> CloneRecord {
         try checkName(name)
         let lock = try ContainerChange.lock(container, for: "clone create \(name)", interruption: interruption)
@@ -49,76 +51,130 @@ package struct CloneCreate: Sendable {
             parameters: plan.parameters,
             keptUntil: keptUntil
         )
+        if !record.isLook { terms.apply(to: &record, container) }
         record = try reserve(record)
         progress.step("copying snapshot '\(snapshot.name)' (\(container.identity.driver.rawValue))")
         return try fill(record, from: container.paths.snapshot(snapshot.name).root, state: .created) { paths in
             try CloneTree.prepare(paths.tree, keepsWAL: false)
-            try CloneConfiguration(container: container, record: record).writeFiles()
+            try CloneConfiguration(container: container, record: record).writeFiles(terms)
         }
     }
 
     /// Copies a clone as it is now, under a port of its own.
     ///
     /// The source is not touched.
-    package func duplicate(source sourceName: String, name: String) throws -> CloneRecord {
+    /// - Parameter terms: nil leaves what is said of the source, but its protection.
+    package func duplicate(source: String, name: String, terms: CloneTerms? = nil) throws -> CloneRecord {
+        try copy(source, name, for: "clone duplicate", terms)
+    }
+
+    /// Makes a branch point of a clone as it is now: never started, for clones to be made of.
+    package func branch(source: String, name: String, terms: CloneTerms) throws -> CloneRecord {
+        if (try? SnapshotCatalog(container).find(name)) != nil {
+            throw ArchiveError(.conflict, "there is a snapshot '\(name)' already", hint: "give another name")
+        }
+        return try copy(source, name, for: "clone snapshot", terms, isBranch: true)
+    }
+
+    private func copy(
+        _ sourceName: String,
+        _ name: String,
+        for work: String,
+        _ terms: CloneTerms?,
+        isBranch: Bool = false
+    ) throws -> CloneRecord {
         try checkName(name)
-        let lock = try ContainerChange.lock(container, for: "clone duplicate \(sourceName)", interruption: interruption)
+        let lock = try ContainerChange.lock(container, for: "\(work) \(sourceName)", interruption: interruption)
         defer { lock.release() }
         let catalog = CloneCatalog(container)
         try catalog.removeHalfMade()
         _ = try catalog.find(sourceName)
         // Nobody starts, stops or deletes the source meanwhile.
-        let sourceLock = try CloneLock.take(container, sourceName, for: "clone duplicate")
+        let sourceLock = try CloneLock.take(container, sourceName, for: work)
         defer { sourceLock.release() }
         let source = try catalog.find(sourceName)
+        try checkFree(name)
+        let sourcePaths = container.paths.clone(sourceName)
+        try checkCopy(of: source, isBranch: isBranch)
+        var record = source
+        record.name = name
+        record.duplicateOf = source.isBranch ? nil : sourceName
+        record.branch = source.isBranch ? sourceName : source.branch
+        record.createdAt = .current
+        record.state = .creating
+        record.protected = nil
+        if let terms { terms.apply(to: &record, container) }
+        if source.isBranch || isBranch {
+            // What was done in the source is in the copy.
+            record.requested = source.isBranch ? "branch point \(sourceName)" : "clone \(sourceName)"
+            record.targetTime = nil
+        }
+        if isBranch { record.branch = nil }
+        record = isBranch ? try reserve(record, port: 0) : try reserve(record)
+        let state = isBranch ? CloneRecord.State.branch : source.isBranch ? .recovered : source.state
+        return try fill(record, from: sourcePaths.root, state: state) { paths in
+            try CloneTree.prepare(paths.tree, keepsWAL: !FileTree.exists(sourcePaths.tree.standbySignal))
+            try CloneConfiguration(container: container, record: record)
+                .copyFiles(from: sourcePaths, terms, keepsAccess: record.isReachable == source.isReachable)
+            if isBranch { try container.driver.freeze(paths.root) }
+        }
+    }
+
+    private func checkCopy(of source: CloneRecord, isBranch: Bool) throws {
+        let sourcePaths = container.paths.clone(source.name)
         guard !source.isLook else {
             throw ArchiveError(
                 .refused,
-                "'\(sourceName)' is a throwaway server",
-                hint: "'pgarchive clone create \(name) --lsn \(source.stop) --exclusive' makes a clone of its moment"
+                "'\(source.name)' is a throwaway server",
+                hint: "'pgarchive clone create NAME --lsn \(source.stop) --exclusive' makes a clone of its moment"
             )
         }
-        try checkFree(name)
-        let sourcePaths = container.paths.clone(sourceName)
-        let isRunning = CloneServer(container, source).isRunning
-        if isRunning, !container.driver.isAtomic {
+        let server = CloneServer(container, source)
+        if server.isRunning, !container.driver.isAtomic {
             throw ArchiveError(
                 .refused,
-                "clone '\(sourceName)' is running, and the \(container.identity.driver.rawValue) driver cannot copy it "
-                    + "in one moment",
-                hint: "'pgarchive clone stop \(sourceName)' first"
+                "clone '\(source.name)' is running, and the \(container.identity.driver.rawValue) driver cannot copy "
+                    + "it in one moment",
+                hint: "'pgarchive clone stop \(source.name)' first"
             )
         }
-        if isRunning, FileTree.exists(sourcePaths.tree.standbySignal) {
+        if server.isRunning, FileTree.exists(sourcePaths.tree.standbySignal) {
             throw ArchiveError(
                 .refused,
-                "clone '\(sourceName)' is still recovering",
+                "clone '\(source.name)' is still recovering",
                 hint: "wait until it is ready, or stop it first"
             )
         }
-        var record = source
-        record.name = name
-        record.duplicateOf = sourceName
-        record.createdAt = PostgresTime(unixMicroseconds: SystemClock.now())
-        record.state = .creating
-        record = try reserve(record)
-        return try fill(record, from: sourcePaths.root, state: source.state) { paths in
-            try CloneTree.prepare(paths.tree, keepsWAL: !FileTree.exists(sourcePaths.tree.standbySignal))
-            try CloneConfiguration(container: container, record: record).copyFiles(from: sourcePaths)
+        guard isBranch, !source.isBranch else { return }
+        guard source.state == .recovered else {
+            throw ArchiveError(
+                .refused,
+                "clone '\(source.name)' has not been started yet: it holds nothing that its snapshot has not",
+                hint: "'pgarchive clone start \(source.name)' first"
+            )
         }
+        guard server.isRunning else { return }
+        // So that what is made of it has little to recover; it can do without.
+        progress.step("writing a checkpoint in clone '\(source.name)'")
+        guard let connection = try? LocalLink.connect(container: container, port: source.port) else { return }
+        try? connection.execute("CHECKPOINT", interrupt: interruption?.descriptor ?? -1)
+        connection.close()
+        try interruption?.check()
     }
 
     /// Lays the clone's directory with its record, which now protects its snapshot, and gives it a port.
     private func reserve(_ record: CloneRecord) throws -> CloneRecord {
-        try ClonePorts.withLock(container) { port in
-            var record = record
-            record.port = port
-            try FileTree.makeDirectory(container.paths.clone(record.name).directory, mode: 0o700, parents: true)
-            try DurableFile.syncDirectory(container.paths.clones)
-            try FaultPoint.pass("clone.laid")
-            try CloneCatalog(container).save(record)
-            return record
-        }
+        try ClonePorts.withLock(container) { try reserve(record, port: $0) }
+    }
+
+    private func reserve(_ record: CloneRecord, port: Int) throws -> CloneRecord {
+        var record = record
+        record.port = port
+        try FileTree.makeDirectory(container.paths.clone(record.name).directory, mode: 0o700, parents: true)
+        try DurableFile.syncDirectory(container.paths.clones)
+        try FaultPoint.pass("clone.laid")
+        try CloneCatalog(container).save(record)
+        return record
     }
 
     /// Copies the tree, and lists the clone once all of it is there and durable; nothing is left of one that fails.

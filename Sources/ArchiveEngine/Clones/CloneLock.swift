@@ -28,6 +28,15 @@ enum CloneLock {
         }
     }
 
+    /// Whether a command is at work on it; true also where that cannot be seen.
+    static func isHeld(_ container: Container, _ name: String) -> Bool {
+        do {
+            return try HeldLock.isHeld(container.paths.cloneLock(name)) != nil
+        } catch {
+            return true
+        }
+    }
+
     /// Gives back the lock of a clone that is gone, with its file.
     static func remove(_ lock: HeldLock) {
         try? FileTree.removeFile(lock.path)

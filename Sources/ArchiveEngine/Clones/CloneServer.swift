@@ -42,6 +42,11 @@ package struct CloneServer: Sendable {
         try locked(for: "clone start") { try $0.bringUpTimed(progress, interruption) }
     }
 
+    /// The same for whoever holds the clone's lock.
+    func startLocked(_ progress: Progress, _ interruption: Interruption?) throws -> Started {
+        try bringUpTimed(progress, interruption)
+    }
+
     /// - Parameter timeoutSeconds: nil means as long as it takes, 0 not at all.
     /// - Returns: false when it was not running.
     package func stop(mode: RunningServer.StopMode = .fast, timeoutSeconds: Double? = nil) throws -> Bool {
@@ -91,7 +96,7 @@ package struct CloneServer: Sendable {
     ) throws -> Result {
         let lock = try CloneLock.take(container, record.name, for: work, waitSeconds: waitSeconds)
         defer { lock.release() }
-        let current = try CloneCatalog(container).find(record.name)
+        let current = try CloneCatalog(container).find(record.name, unfinishedToo: record.isUnfinished)
         return try body(CloneServer(container, current, walIsChecked: walIsChecked && current.stop == record.stop))
     }
 
@@ -100,11 +105,20 @@ package struct CloneServer: Sendable {
     private func bringUpTimed(_ progress: Progress, _ interruption: Interruption?) throws -> Started {
         let begin = SystemClock.monotonicSeconds()
         var started = try bringUp(progress, interruption)
+        CloneUse.note(container, record.name)
         started.seconds = SystemClock.monotonicSeconds() - begin
         return started
     }
 
     private func bringUp(_ progress: Progress, _ interruption: Interruption?) throws -> Started {
+        guard !record.isBranch else {
+            throw ArchiveError(
+                .refused,
+                "'\(record.name)' is a branch point, and never runs",
+                hint: "'pgarchive clone create \(record.name) NAME --start' makes a clone of it"
+            )
+        }
+        if record.isReachable { try CloneReach(container, record).requireSafe() }
         // What it had after its first start need not be on disk.
         guard !record.isLook || record.state == .created else {
             throw ArchiveError(

@@ -11,6 +11,8 @@ package enum SettingsFile {
         case number(WritableKeyPath<Settings, Int>, ClosedRange<Int>)
         case size(WritableKeyPath<Settings, UInt64>)
         case ports(WritableKeyPath<Settings, ClosedRange<Int>>)
+        /// Seconds; an empty text is none.
+        case span(WritableKeyPath<Settings, Double?>)
     }
 
     /// Every key there is; a key that is not here is an error.
@@ -53,7 +55,15 @@ package enum SettingsFile {
         ("clone.ports", .ports(\.clonePorts), "ports for new clones, first-last"),
         (
             "clone.shared_buffers", .text(\.cloneSharedBuffers),
-            "empty: an eighth of the memory, at most 2GB; taken only as used"
+            "empty: a twentieth of the memory, at most 2GB; taken only as used"
+        ),
+        (
+            "clone.expire_after", .span(\.cloneExpireAfter),
+            "e.g. \"7 days\": after that a new clone is removed, unless protected or in use; empty: it stays"
+        ),
+        (
+            "clone.idle_stop", .span(\.cloneIdleStop),
+            "a clone that nobody has used for so long is stopped; empty: never"
         ),
     ]
 
@@ -170,6 +180,11 @@ package enum SettingsFile {
                 throw fault("a range such as \"5500-5599\"")
             }
             settings[keyPath: key] = ports
+        case .span(let key):
+            guard let text = value.string, text.isEmpty || TimeSpan.parse(text) != nil else {
+                throw fault("a time such as \"7 days\", or empty")
+            }
+            settings[keyPath: key] = TimeSpan.parse(text)
         }
     }
 
@@ -220,6 +235,7 @@ package enum SettingsFile {
         case .number(let key, _): String(settings[keyPath: key])
         case .size(let key): quoted(ByteSize.exact(settings[keyPath: key]))
         case .ports(let key): quoted("\(settings[keyPath: key].lowerBound)-\(settings[keyPath: key].upperBound)")
+        case .span(let key): quoted(settings[keyPath: key].map(TimeSpan.exact) ?? "")
         }
     }
 

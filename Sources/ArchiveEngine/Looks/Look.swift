@@ -97,7 +97,7 @@ package final class Look: Sendable {
         case .recovered:
             guard let noted = record.nextTransaction else { return false }
             return (try? nextTransaction(container, port: record.port)) == noted
-        case .creating, .created, .deleting: return false
+        case .creating, .created, .deleting, .branch: return false
         }
     }
 

@@ -53,18 +53,22 @@ package struct Supervisor: Sendable {
         let indexing = try OwnedThread.start(name: "index") { indexer.run() }
         let looks = try LookKeeper(container, log: log)
         let looking = try OwnedThread.start(name: "looks") { looks.run() }
+        let clones = try CloneKeeper(container, log: log)
+        let cloneKeeping = try OwnedThread.start(name: "clones") { clones.run() }
         let ending = try serve(listener, signals: signals, keepers: keepers, log: log)
         log.line("supervisor ending: \(ending)")
         space.end()
         copies.end()
         indexer.end()
         looks.end()
+        clones.end()
         for keeper in keepers { keeper.end() }
         for thread in threads { thread.join() }
         counter.join()
         copying.join()
         indexing.join()
         looking.join()
+        cloneKeeping.join()
         // Nobody would remove them later.
         LookRemoval(container).run(all: true)
     }

@@ -13,11 +13,13 @@ package struct CloneRecord: Codable, Hashable, Sendable {
         case recovered
         /// At its target as a hot standby, for those who only look.
         case held
+        /// A branch point: a copy of a clone that is never started, for clones to be made of.
+        case branch
         /// Being removed; what is found in this state is removed.
         case deleting
 
         /// The copy is complete.
-        package var isMade: Bool { self == .created || self == .recovered || self == .held }
+        package var isMade: Bool { self == .created || self == .recovered || self == .held || self == .branch }
     }
 
     package var format: Int
@@ -50,7 +52,27 @@ package struct CloneRecord: Codable, Hashable, Sendable {
     /// Of a look that had to be promoted: the next transaction's id, by which is seen that somebody has written.
     package var nextTransaction: String?
 
+    /// Whose it is and what for, in their words.
+    package var owner: String?
+    package var note: String?
+    /// It is removed after this instant, unless it is protected or in use; nil: it stays until it is deleted.
+    package var expiresAt: PostgresTime?
+    /// Nothing stops, resets or removes it until this is taken back; nil for false.
+    package var protected: Bool?
+    /// The branch point that it was made of.
+    package var branch: String?
+    /// It listens beyond this host, by TLS; nil for false.
+    package var reachable: Bool?
+    /// Its making has not ended, and what finds it without its maker removes it; nil for false.
+    package var unfinished: Bool?
+    /// What was done in it after its recovery, and is done again when it is reset.
+    package var setup: CloneSetup?
+
     package var isLook: Bool { keptUntil != nil }
+    package var isBranch: Bool { state == .branch }
+    package var isProtected: Bool { protected ?? false }
+    package var isReachable: Bool { reachable ?? false }
+    package var isUnfinished: Bool { unfinished ?? false }
 
     package init(
         name: String,
@@ -81,5 +103,35 @@ package struct CloneRecord: Codable, Hashable, Sendable {
         self.lastTransactionTime = lastTransactionTime
         self.parameters = parameters
         self.keptUntil = keptUntil
+    }
+}
+
+/// What is done in a clone once it has recovered, before anybody else may connect.
+package struct CloneSetup: Codable, Hashable, Sendable {
+    package struct Script: Codable, Hashable, Sendable {
+        /// Its name in the clone's directory.
+        package var file: String
+        /// What its user calls it.
+        package var title: String
+
+        package init(file: String, title: String) {
+            self.file = file
+            self.title = title
+        }
+    }
+
+    /// SQL for psql, in this order.
+    package var scripts: [Script]
+    /// The database that they begin in.
+    package var database: String
+    /// Each role that can log in gets a new random password.
+    package var passwords: Bool
+
+    package var isEmpty: Bool { scripts.isEmpty && !passwords }
+
+    package init(scripts: [Script] = [], database: String = "postgres", passwords: Bool = false) {
+        self.scripts = scripts
+        self.database = database
+        self.passwords = passwords
     }
 }

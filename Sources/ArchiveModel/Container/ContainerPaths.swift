@@ -79,6 +79,7 @@ package struct ContainerPaths: Hashable, Sendable {
     package var indexLock: String { "\(run)/index.lock" }
     package var indexStatus: String { "\(run)/index.json" }
     package var snapshotSpace: String { "\(run)/space.json" }
+    package var cloneSpace: String { "\(run)/clone-space.json" }
 
     /// The directory of the standby's and the clones' Unix sockets.
     package var socketDirectory: String { run }
@@ -121,6 +122,15 @@ package struct ClonePaths: Hashable, Sendable {
     package var record: String { "\(directory)/clone.json" }
     package var root: String { "\(directory)/root" }
     package var tree: ServerTree { ServerTree(root: root) }
+    /// A copy that takes the place of `root` at once.
+    package var newRoot: String { "\(directory)/root.new" }
+    package var newTree: ServerTree { ServerTree(root: newRoot) }
+    /// Empty: its time is when the clone was used last.
+    package var used: String { "\(directory)/used" }
+    /// The nth script that its maker had run.
+    package static func script(_ number: Int) -> String { "run-\(number).sql" }
+    package var certificate: String { "\(directory)/server.crt" }
+    package var certificateKey: String { "\(directory)/server.key" }
     package var log: String { "\(directory)/log" }
     /// What each recovery was asked for, and where it stopped.
     package var recoveryLog: String { "\(log)/recovery.log" }

@@ -23,10 +23,14 @@ package struct Settings: Hashable, Sendable {
     /// Usable snapshots that expiry always leaves.
     package var keepMinimum = 2
     package var clonePorts: ClosedRange<Int> = 5500...5599
-    /// shared_buffers of a clone; empty: an eighth of the memory, at most 2 GB.
+    /// shared_buffers of a clone; empty: a twentieth of the memory, at most 2 GB, so that ten fit beside each other.
     ///
     /// Taken only as touched.
     package var cloneSharedBuffers = ""
+    /// After so many seconds a new clone is removed, when nothing else is said; nil: it stays.
+    package var cloneExpireAfter: Double?
+    /// A clone that nobody has used for so many seconds is stopped; nil: never.
+    package var cloneIdleStop: Double? = 86_400
 
     package init() {}
 }

@@ -67,15 +67,26 @@ package struct PostgresInstallation: Sendable, Hashable {
 
     /// What a setting would be at a server's start, by its file; nil where the file cannot be read as one.
     package func setting(_ name: String, dataDirectory: String, configurationFile: String) -> String? {
+        guard let answer = asked(name, dataDirectory, configurationFile), answer.status.isSuccess else { return nil }
+        return answer.outputText.split(separator: "\n").first.map(String.init)
+    }
+
+    /// Why a server would not start with a configuration file that sets this; nil when it would, as far as can be seen.
+    package func objection(to name: String, dataDirectory: String, configurationFile: String) -> String? {
+        guard let answer = asked(name, dataDirectory, configurationFile), !answer.status.isSuccess else { return nil }
+        let lines = answer.errorText.split(separator: "\n").map { line in
+            String(line.firstRange(of: ":  ").map { line[$0.upperBound...] } ?? line)
+        }
+        return lines.first ?? "\(answer.status)"
+    }
+
+    private func asked(_ name: String, _ dataDirectory: String, _ configurationFile: String) -> ProcessOutput? {
         let request = SpawnRequest(
             executable: tool("postgres"),
             arguments: ["-D", dataDirectory, "-c", "config_file=\(configurationFile)", "-C", name],
             environment: ServerLaunch.standardEnvironment()
         )
-        guard let answer = try? ProcessSpawn.run(request, timeoutSeconds: 10), answer.status.isSuccess else {
-            return nil
-        }
-        return answer.outputText.split(separator: "\n").first.map(String.init)
+        return try? ProcessSpawn.run(request, timeoutSeconds: 10)
     }
 
     /// Reads `postgres (PostgreSQL) 15.18 (Debian …)`; also `16beta1` and `17devel`.

@@ -15,11 +15,15 @@ struct CloneCommand: ParsableCommand {
             SETTINGS
               clone.ports           the ports of new clones
               clone.shared_buffers  the memory of a new clone
+              clone.expire_after    the time after which new clones are removed
+              clone.idle_stop       the time without use after which clones are stopped
             """,
         subcommands: [
             CloneCreateCommand.self, CloneListCommand.self, CloneStartCommand.self, CloneStatusCommand.self,
-            ClonePsqlCommand.self, CloneLogCommand.self, CloneStopCommand.self, CloneRestartCommand.self,
-            CloneReloadCommand.self, CloneDuplicateCommand.self, CloneDeleteCommand.self,
+            ClonePsqlCommand.self, CloneConnectCommand.self, CloneLogCommand.self, CloneStopCommand.self,
+            CloneRestartCommand.self, CloneReloadCommand.self, CloneDuplicateCommand.self, CloneSnapshotCommand.self,
+            CloneResetCommand.self, CloneProtectCommand.self, CloneUnprotectCommand.self, CloneAlterCommand.self,
+            CloneExpireCommand.self, CloneDeleteCommand.self,
         ]
     )
 }

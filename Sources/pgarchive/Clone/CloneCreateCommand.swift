@@ -11,6 +11,7 @@ struct CloneCreateCommand: ContainerCommand {
             pgarchive clone create <name> --at TIME | --lsn LSN | --xid XID | --restore-point NAME |
                                           --before EVENT | --before-drop TABLE | --latest [<options>]
             pgarchive clone create <snapshot> <name> [<target-time>] [<options>]
+            pgarchive clone create <branch-point> <name> [<options>]
             """,
         discussion: """
             Give a name and a target, and the snapshot with the least to replay is picked. Or give a snapshot and a \
@@ -26,7 +27,8 @@ struct CloneCreateCommand: ContainerCommand {
             the plan: the last transaction in it, the first left out, and how long recovery will take.
 
             The clone gets a free port of the setting clone.ports. Without --start it is only made, so that you may \
-            edit clones/NAME/postgresql.conf before 'clone start'.
+            edit clones/NAME/postgresql.conf before 'clone start'. With it, a clone that does not come up is removed \
+            again, and so is one in which a script of --run-sql fails.
 
             EXAMPLES
               pgarchive clone create look --at '10 minutes ago' --start
@@ -35,6 +37,10 @@ struct CloneCreateCommand: ContainerCommand {
               pgarchive clone create tried --xid 74921 --exclusive --start
               pgarchive clone create now --latest --start
               pgarchive clone create 20261121-082350 test
+              pgarchive clone create qa --latest --start --expire 2d --owner qa --note 4.2
+              pgarchive clone create masked --latest --run-sql mask.sql --database shop
+              pgarchive clone create remote --latest --reachable --password
+              pgarchive clone create small --latest --set work_mem=64MB
 
             EXIT CODES
               2  not a time
@@ -63,6 +69,10 @@ struct CloneCreateCommand: ContainerCommand {
     @Flag(help: "Start it at once, and return when it takes writes.")
     var start = false
 
+    @OptionGroup(title: "The clone") var termsOptions: CloneTermsOptions
+
+    @OptionGroup(title: "The clone") var setupOptions: CloneSetupOptions
+
     @Flag(
         name: [.customLong("dry-run"), .customShort("n")],
         help: "Look the target up and show the plan; make nothing."
@@ -82,6 +92,13 @@ struct CloneCreateCommand: ContainerCommand {
     func run(in container: Container) throws {
         let request = try request()
         try Name.check(request.name, what: "clone")
+        var terms = try termsOptions.terms()
+        try setupOptions.complete(&terms, settings: targetOptions.settings, major: container.identity.major)
+        if words.count > 1, let branch = try branchPoint(request, in: container) {
+            return try make(request.name, terms, in: container) { create, terms in
+                try create.duplicate(source: branch, name: request.name, terms: terms)
+            }
+        }
         if let hint = request.swapped(among: try SnapshotCatalog(container).all().map(\.name)) {
             throw ArchiveError(.notFound, "there is no snapshot '\(request.target.snapshot ?? "")'", hint: hint)
         }
@@ -92,22 +109,56 @@ struct CloneCreateCommand: ContainerCommand {
             return
         }
         render.remark(view.summary)
-        let interruption = try Interruption()
-        let record = try global.withProgress { progress in
-            try CloneCreate(container, progress: progress, interruption: interruption)
-                .run(name: request.name, plan: plan, requested: request.target.text)
+        try make(request.name, terms, walIsChecked: plan.isWholeRead, in: container) { create, terms in
+            try create.run(name: request.name, plan: plan, requested: request.target.text, terms: terms)
         }
-        let result =
-            start
-            ? try CloneResult.started(
-                record,
-                in: container,
-                walIsChecked: plan.isWholeRead,
-                global: global,
-                interruption: interruption
+    }
+
+    /// The branch point that stands where a snapshot may; it has one moment only.
+    private func branchPoint(_ request: CloneRequest, in container: Container) throws -> String? {
+        guard let word = words.first, try !SnapshotCatalog(container).all().contains(where: { $0.name == word }),
+            let branch = try CloneCatalog(container).listed().first(where: { $0.name == word })
+        else { return nil }
+        guard branch.isBranch else {
+            throw ArchiveError(
+                .notFound,
+                "there is no snapshot or branch point '\(word)'; it is a clone",
+                hint: "'pgarchive clone duplicate \(word) \(request.name)' copies it; 'pgarchive clone snapshot "
+                    + "\(word) BRANCH' makes a branch point of it"
             )
-            : CloneResult(clone: record)
-        try render.done(result, result.sentence(verb: "created"))
+        }
+        guard words.count == 2, targetOptions.hasNoTarget else {
+            throw ArchiveError(
+                .usage,
+                "'\(word)' is a branch point, and holds one moment only",
+                hint: "'pgarchive clone create \(word) \(request.name)' makes a clone of it"
+            )
+        }
+        if dryRun {
+            throw ArchiveError(.usage, "a clone of a branch point has nothing to recover, and so no plan to show")
+        }
+        return word
+    }
+
+    /// Makes the clone, and starts it where that was asked for.
+    private func make(
+        _ name: String,
+        _ terms: CloneTerms,
+        walIsChecked: Bool = false,
+        in container: Container,
+        _ make: (CloneCreate, CloneTerms) throws -> CloneRecord
+    ) throws {
+        let interruption = try Interruption()
+        let result = try global.withProgress { progress in
+            guard start || setupOptions.needsStart else {
+                let create = CloneCreate(container, progress: progress, interruption: interruption)
+                return CloneResult(clone: try make(create, terms))
+            }
+            let made = try CloneMaking(container, progress: progress, interruption: interruption)
+                .run(name: name, terms: terms, walIsChecked: walIsChecked, make: make)
+            return CloneResult(clone: made.record, started: made.started, passwords: made.passwords)
+        }
+        try result.show(render, verb: "created")
     }
 }
 
@@ -115,6 +166,34 @@ struct CloneCreateCommand: ContainerCommand {
 struct CloneResult: Encodable {
     var clone: CloneRecord
     var started: CloneServer.Started?
+    /// Shown this once.
+    var passwords: [RolePassword] = []
+
+    private enum Key: String, CodingKey {
+        case clone
+        case started
+        case passwords
+    }
+
+    func encode(to encoder: any Encoder) throws {
+        var container = encoder.container(keyedBy: Key.self)
+        try container.encode(clone, forKey: .clone)
+        try container.encodeIfPresent(started, forKey: .started)
+        if !passwords.isEmpty { try container.encode(passwords, forKey: .passwords) }
+    }
+
+    /// Says what was done; passwords also with --quiet, since nobody can find them out later.
+    func show(_ render: Render, verb: String) throws {
+        let width = passwords.map(\.role.count).max() ?? 0
+        let lines = passwords.map { given in
+            given.role + String(repeating: " ", count: width - given.role.count + 2) + given.password
+        }
+        if render.format == .table, render.isQuiet, !lines.isEmpty {
+            return try StandardOutput.write(lines.joined(separator: "\n") + "\n")
+        }
+        let shown = lines.isEmpty ? "" : "\nnew passwords, shown this once:\n" + lines.joined(separator: "\n")
+        try render.done(self, sentence(verb: verb) + shown)
+    }
 
     /// Starts a clone.
     static func started(
@@ -138,7 +217,8 @@ struct CloneResult: Encodable {
         }
         let replayed =
             started.replayedBytes > 0 ? ", \(HumanText.bytes(started.replayedBytes)) of WAL replayed" : ""
-        return "clone '\(clone.name)' is running on port \(started.port) after "
+        let reach = clone.isReachable ? ", reachable by TLS," : ""
+        return "clone '\(clone.name)' is running\(reach) on port \(started.port) after "
             + "\(HumanText.elapsed(seconds: started.seconds))\(replayed)"
     }
 }

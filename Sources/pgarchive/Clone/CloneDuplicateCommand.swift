@@ -8,7 +8,7 @@ struct CloneDuplicateCommand: ContainerCommand {
         discussion: """
             For trying the same thing twice. The duplicate has a port of its own and is not started; the source is \
             not touched. A source that is running can be copied on btrfs only, and the duplicate then does crash \
-            recovery when it first starts.
+            recovery when it first starts. It has the source's expiry, owner and note, and is not protected.
 
             EXAMPLES
               pgarchive clone duplicate test test-2

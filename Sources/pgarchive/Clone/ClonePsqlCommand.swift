@@ -44,6 +44,7 @@ struct ClonePsqlCommand: ContainerCommand {
                 hint: "'pgarchive clone start \(name)' starts it"
             )
         }
+        CloneUse.note(container, name)
         try Psql.run(container, port: record.port, arguments)
     }
 }

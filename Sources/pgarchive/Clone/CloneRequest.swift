@@ -15,14 +15,20 @@ struct CloneRequest: Equatable {
                         + "--before EVENT, --before-drop TABLE, --latest, or a snapshot before the name"
                 )
             }
-            target = try TargetRequest(options, otherwise: .snapshotItself)
+            target = try TargetRequest(options, otherwise: .snapshotItself, takesSettings: true)
         case 2, 3:
             if options.snapshot != nil {
                 throw ValidationError("the snapshot is given twice: '\(words[0])' and with --snapshot")
             }
             name = words[1]
             let time = words.count == 3 ? words[2] : nil
-            target = try TargetRequest(options, snapshot: words[0], time: time, otherwise: .snapshotItself)
+            target = try TargetRequest(
+                options,
+                snapshot: words[0],
+                time: time,
+                otherwise: .snapshotItself,
+                takesSettings: true
+            )
         default:
             throw ValidationError("too many words: quote a time that has blanks, e.g. '10 minutes ago'")
         }

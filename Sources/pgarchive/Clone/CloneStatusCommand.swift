@@ -31,7 +31,8 @@ struct CloneStatusCommand: ContainerCommand {
         let row = CloneRow(try CloneCatalog(container).find(name), in: container)
         try render.show(row) { palette in
             "clone '\(name)': " + TableText.coloured(row.cell, palette)
-                + ", port \(row.record.port), snapshot \(row.record.snapshot), \(row.target)\n"
+                + (row.record.isBranch ? "" : ", port \(row.record.port)")
+                + ", snapshot \(row.record.snapshot), \(row.target)\n"
         }
         if !row.isRunning { throw ExitCode(1) }
     }

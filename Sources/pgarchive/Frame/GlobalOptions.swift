@@ -36,14 +36,14 @@ struct ContainerOptions: ParsableArguments {
 /// What every command on a container understands.
 protocol CommonOptions: ParsableArguments {
     var containerOptions: ContainerOptions { get }
-    var outputOptions: OutputOptions { get }
+    /// How results are shown.
+    var render: Render { get }
 }
 
 extension CommonOptions {
-    var output: OutputFormat { outputOptions.output }
-    var quiet: Bool { outputOptions.quiet }
-    var verbose: Bool { outputOptions.verbose }
-    var render: Render { outputOptions.render }
+    var output: OutputFormat { render.format }
+    var quiet: Bool { render.isQuiet }
+    var verbose: Bool { render.isVerbose }
 
     /// What the user calls the container; nil means the only one there is.
     var selector: String? { containerOptions.container ?? GlobalOptions.environmentSelector }
@@ -54,12 +54,16 @@ struct PassingOptions: CommonOptions {
     @OptionGroup var containerOptions: ContainerOptions
 
     @OptionGroup(visibility: .hidden) var outputOptions: OutputOptions
+
+    var render: Render { outputOptions.render }
 }
 
 struct GlobalOptions: CommonOptions {
     @OptionGroup var containerOptions: ContainerOptions
 
     @OptionGroup var outputOptions: OutputOptions
+
+    var render: Render { outputOptions.render }
 
     fileprivate static var environmentSelector: String? {
         let given = Terminal.environment("PGARCHIVE") ?? ""

@@ -70,11 +70,33 @@ struct TargetOptions: ParsableArguments {
     var timeline: String?
 
     @Option(
-        name: [.customLong("snapshot"), .customLong("set")],
+        name: .customLong("snapshot"),
         help: "The snapshot to start from. (default: the one with the least to replay)",
         completion: .custom { words, _, _ in Completions.snapshots(words) }
     )
-    var snapshot: String?
+    var namedSnapshot: String?
+
+    @Option(
+        name: .customLong("set"),
+        help: ArgumentHelp(
+            "A setting of the new clone, NAME=VALUE, as often as you like; or pgBackRest's spelling of --snapshot.",
+            valueName: "setting"
+        )
+    )
+    var sets: [String] = []
+
+    /// A snapshot's name has no `=`.
+    var snapshot: String? { namedSnapshot ?? sets.first { !$0.contains("=") } }
+
+    /// What of `--set` is a setting.
+    var settings: [String] { sets.filter { $0.contains("=") } }
+
+    func validate() throws {
+        let names = sets.filter { !$0.contains("=") }
+        if names.count + (namedSnapshot == nil ? 0 : 1) > 1 {
+            throw ValidationError("only one snapshot can be given; a setting is given as --set NAME=VALUE")
+        }
+    }
 
     var hasNoTarget: Bool {
         time == nil && lsn == nil && transaction == nil && restorePoint == nil && before == nil && beforeDrop == nil

@@ -29,7 +29,17 @@ struct TargetRequest: Equatable {
     ///   - snapshot: where it is not given as an option.
     ///   - time: where it is not given as an option.
     ///   - otherwise: what is meant where no target is given.
-    init(_ options: TargetOptions, snapshot: String? = nil, time: String? = nil, otherwise: Wanted) throws {
+    ///   - takesSettings: --set NAME=VALUE means something.
+    init(
+        _ options: TargetOptions,
+        snapshot: String? = nil,
+        time: String? = nil,
+        otherwise: Wanted,
+        takesSettings: Bool = false
+    ) throws {
+        if !takesSettings, let setting = options.settings.first {
+            throw ValidationError("--set \(setting): only 'clone create' takes settings")
+        }
         var targets = try Self.targets(options)
         if let time { targets.append((.time(time), time)) }
         if targets.isEmpty { targets.append((otherwise, otherwise == .latest ? "latest" : Self.snapshotsMoment)) }

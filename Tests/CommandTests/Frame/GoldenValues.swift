@@ -120,9 +120,23 @@ enum GoldenValues {
                 parameters: parameters
             )
         }
+        var used = record("look", .recovered, before(4000, 250_000))
+        used.expiresAt = before(-90_000)
+        used.owner = "qa"
+        used.note = "rehearsal of 4.2"
+        var kept = record("waiting", .created, nil)
+        kept.protected = true
+        var branch = record("base", .branch, nil)
+        branch.requested = "clone look"
         return [
-            CloneRow(record("look", .recovered, before(4000, 250_000)), in: nil),
-            CloneRow(record("waiting", .created, nil), in: nil),
+            CloneRow(
+                used,
+                in: nil,
+                lastUsed: before(130),
+                space: SnapshotSpace.Count(bytes: 150_000_000, countedAt: before(130))
+            ),
+            CloneRow(kept, in: nil),
+            CloneRow(branch, in: nil),
         ]
     }
 

@@ -1,0 +1,94 @@
+package import ArchiveModel
+import Platform
+import PostgresLink
+
+/// Makes a clone, starts it, and does in it what was asked for, before anybody else may connect.
+///
+/// Of one that does not come up, or in which that fails, nothing is left.
+package struct CloneMaking: Sendable {
+    let container: Container
+    let progress: Progress
+    let interruption: Interruption?
+
+    package init(_ container: Container, progress: Progress = .silent, interruption: Interruption? = nil) {
+        self.container = container
+        self.progress = progress
+        self.interruption = interruption
+    }
+
+    package struct Made: Sendable {
+        package var record: CloneRecord
+        package var started: CloneServer.Started
+        /// Nobody can find them out later.
+        package var passwords: [RolePassword]
+    }
+
+    /// - Parameter make: makes the clone by these terms, and does not start it.
+    package func run(
+        name: String,
+        terms: CloneTerms,
+        walIsChecked: Bool,
+        make: (CloneCreate, CloneTerms) throws -> CloneRecord
+    ) throws -> Made {
+        try Name.check(name, what: "clone")
+        let isNew = !FileTree.exists(container.paths.clone(name).directory)
+        // From the first moment on: without it what is unfinished is removed by whoever comes by.
+        let lock = try CloneLock.take(container, name, for: "clone create")
+        defer { lock.release() }
+        var terms = terms
+        terms.isUnfinished = true
+        let record: CloneRecord
+        do {
+            record = try make(CloneCreate(container, progress: progress, interruption: interruption), terms)
+        } catch {
+            if isNew, !FileTree.exists(container.paths.clone(name).directory) { CloneLock.remove(lock) }
+            throw error
+        }
+        do {
+            return try bringUp(record, walIsChecked: walIsChecked)
+        } catch {
+            remove(record, lock)
+            throw Self.withoutClone(error, record)
+        }
+    }
+
+    /// Starts a clone whose making has not ended, and ends it.
+    func bringUp(_ record: CloneRecord, walIsChecked: Bool) throws -> Made {
+        let started = try CloneServer(container, record, walIsChecked: walIsChecked).startLocked(progress, interruption)
+        let catalog = CloneCatalog(container)
+        var ready = try catalog.find(record.name, unfinishedToo: true)
+        var passwords: [RolePassword] = []
+        if let setup = ready.setup {
+            let work = CloneSetupWork(container, ready, progress: progress, interruption: interruption)
+            passwords = try work.run(setup)
+            try CloneConfiguration(container: container, record: ready).openAccess()
+            try CloneServer(container, ready).reload()
+        }
+        try interruption?.check()
+        ready.unfinished = nil
+        try catalog.save(ready)
+        return Made(record: ready, started: started, passwords: passwords)
+    }
+
+    /// What cannot be removed now is removed by whoever comes by next.
+    func remove(_ record: CloneRecord, _ lock: HeldLock) {
+        try? PostgresServer.find(dataDirectory: container.paths.clone(record.name).tree.data)?
+            .stop(.immediate, timeoutSeconds: 30)
+        guard let change = try? ContainerChange.lock(container, for: "clone delete \(record.name)") else { return }
+        defer { change.release() }
+        try? CloneDelete(container).remove(record.name, lock)
+    }
+
+    /// The reason, without advice to look at what is gone.
+    private static func withoutClone(_ error: any Error, _ record: CloneRecord) -> any Error {
+        guard let error = error as? ArchiveError, error.code != .interrupted else { return error }
+        return ArchiveError(
+            error.code,
+            error.what,
+            hint: record.setup == nil
+                ? "nothing is left of the clone; made without --start it stays, with its log and its settings to edit"
+                : "nothing is left of the clone",
+            details: error.details
+        )
+    }
+}
