@@ -44,17 +44,20 @@ install:
 	@test -x .build/release/pgarchive || \
 	    { echo "error: nothing built yet"; echo "hint: run 'make build' first, as yourself"; exit 1; }
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(UNITDIR) \
-	    $(DESTDIR)$(PREFIX)/share/bash-completion/completions $(DESTDIR)$(PREFIX)/share/doc/pgarchive/docs
+	    $(DESTDIR)$(PREFIX)/share/bash-completion/completions $(DESTDIR)$(PREFIX)/share/zsh/site-functions \
+	    $(DESTDIR)$(PREFIX)/share/doc/pgarchive/docs
 	install -m 755 .build/release/pgarchive .build/release/pgarchive-wal $(DESTDIR)$(PREFIX)/bin/
 	sed 's|@PREFIX@|$(PREFIX)|g' 'share/systemd/pgarchive@.service' > '$(DESTDIR)$(UNITDIR)/pgarchive@.service'
 	.build/release/pgarchive bash-completion > $(DESTDIR)$(PREFIX)/share/bash-completion/completions/pgarchive
+	.build/release/pgarchive zsh-completion > $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_pgarchive
 	install -m 644 README.md ARCHITECTURE.md CHANGELOG.md CONTRIBUTING.md $(DESTDIR)$(PREFIX)/share/doc/pgarchive/
 	install -m 644 docs/*.md $(DESTDIR)$(PREFIX)/share/doc/pgarchive/docs/
 
 uninstall:
 	rm -f $(DESTDIR)$(PREFIX)/bin/pgarchive $(DESTDIR)$(PREFIX)/bin/pgarchive-wal \
 	    '$(DESTDIR)$(UNITDIR)/pgarchive@.service' \
-	    $(DESTDIR)$(PREFIX)/share/bash-completion/completions/pgarchive
+	    $(DESTDIR)$(PREFIX)/share/bash-completion/completions/pgarchive \
+	    $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_pgarchive
 	rm -rf $(DESTDIR)$(PREFIX)/share/doc/pgarchive
 
 clean:

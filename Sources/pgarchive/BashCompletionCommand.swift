@@ -5,13 +5,14 @@ struct BashCompletionCommand: ParsableCommand {
         commandName: "bash-completion",
         abstract: "Print the completion for bash.",
         discussion: """
-            It completes commands, options, and the names of containers, snapshots and clones. 'make install' puts \
-            it where bash finds it by itself; otherwise add the line below to ~/.bashrc.
+            It completes commands, options, the names of containers, snapshots and clones, and targets: events, \
+            dropped tables, restore points. 'make install' puts it where bash finds it by itself; otherwise add the \
+            line below to ~/.bashrc.
 
             EXAMPLES
               eval "$(pgarchive bash-completion)"
 
-            'pgarchive --generate-completion-script zsh' (or fish) prints those of other shells.
+            'pgarchive zsh-completion' is the same for zsh, with what each event was beside it.
             """
     )
 

@@ -54,7 +54,7 @@ struct PgArchive: ParsableCommand {
         subcommands: [
             ContainerNounCommand.self, WALArchiveCommand.self, StandbyCommand.self, SnapshotCommand.self,
             CloneCommand.self, WindowCommand.self, PsqlCommand.self, DumpCommand.self, RestoreCommand.self,
-            CronCommand.self, BashCompletionCommand.self,
+            CronCommand.self, BashCompletionCommand.self, ZshCompletionCommand.self,
         ]
     )
 

@@ -85,6 +85,15 @@ struct ProgramTests {
         #expect(result.status == 1 && result.error.contains("No space left"), "\(result)")
     }
 
+    @Test(.enabled(if: FileManager.default.isExecutableFile(atPath: "/usr/bin/zsh"), "zsh is not installed"))
+    func zshTakesItsScript() throws {
+        let result = try shell(
+            "pgarchive zsh-completion > $PGARCHIVE_HOME/z; zsh -fn $PGARCHIVE_HOME/z && zsh -fc "
+                + "'autoload -U compinit; compinit -u -D; source $PGARCHIVE_HOME/z; echo $_comps[pgarchive]'"
+        )
+        #expect(result.text == "_pgarchive" && result.error.isEmpty, "\(result)")
+    }
+
     /// The script is valid, and completes nouns, verbs and options in a shell.
     @Test func bashCompletes() throws {
         let result = try shell(

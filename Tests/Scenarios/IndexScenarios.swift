@@ -114,6 +114,11 @@ struct IndexScenarios {
         try archive.discard("named")
         let unknown = try archive.pgarchive.run("clone", "create", "none", "--before-drop", "writen")
         expectRefusal(unknown, status: 6, mentions: "did you mean 'written'?")
+        // A shell completes them.
+        try #expect(archive.completed(after: "clone create x --before").contains(drop))
+        try #expect(archive.completed(after: "psql --before-drop").contains("public.written"))
+        try #expect(archive.completed(after: "restore --restore-point").contains("before the release"))
+        try #expect(archive.completed(after: "dump --timeline").contains("latest"))
     }
 
     /// Created and dropped between two readings of the catalogs.
@@ -437,5 +442,21 @@ extension TestArchive {
             FROM segments ORDER BY timeline, number
             """
         ) { $0.text(0) ?? "" }
+    }
+}
+
+extension TestArchive {
+    /// What bash offers behind these words.
+    fileprivate func completed(after words: String) throws -> String {
+        let script = """
+            export PATH='\(try BuiltPrograms.directory())':$PATH
+            eval "$(pgarchive bash-completion)"
+            COMP_WORDS=(pgarchive \(words) '') COMP_LINE='pgarchive \(words) '
+            COMP_CWORD=$((${#COMP_WORDS[@]} - 1)) COMP_POINT=${#COMP_LINE}
+            _pgarchive_other_words pgarchive '' "${COMP_WORDS[COMP_CWORD - 1]}"
+            echo "${COMPREPLY[@]}"
+            """
+        return try TestCommand("/bin/bash", ["-c", script], environment: ["PGARCHIVE": path, "PGARCHIVE_HOME": home])
+            .succeed().text
     }
 }

@@ -1,6 +1,9 @@
 import ArchiveEngine
 import ArchiveModel
+import ArgumentParser
 import Platform
+import WALFormat
+import WALStore
 
 /// Names for the shell's completion: of what is on disk, silent about what cannot be read.
 enum Completions {
@@ -14,6 +17,48 @@ enum Completions {
 
     static func clones(_ words: [String]) -> [String] {
         container(words).flatMap { try? CloneCatalog($0).listed().map(\.name) } ?? []
+    }
+
+    /// Of what people want undone; zsh shows what each is.
+    static func events(_ words: [String]) -> [String] {
+        known(words, ["drop", "truncate", "mass-delete", "mass-update", "rewrite", "database-drop", "restore-point"])
+            .map { named in
+                let row = EventRow(named)
+                let time = row.time.map { " at \(HumanText.instantSeconds($0))" } ?? ""
+                return described("\(row.id)", "\(row.kind) \(row.what)\(time)")
+            }
+    }
+
+    static func droppedTables(_ words: [String]) -> [String] {
+        var seen: Set<String> = []
+        return known(words, ["drop"])
+            .flatMap { drop in drop.objects.map { ($0, drop.database) } }
+            .filter { seen.insert($0.0).inserted }
+            .map { described($0, "in \($1 ?? "an unknown database")") }
+    }
+
+    static func restorePoints(_ words: [String]) -> [String] {
+        known(words, ["restore-point"]).compactMap { named in
+            guard case .restorePoint(let name) = named.event.kind else { return nil }
+            return described(name, named.event.time.map { HumanText.instantSeconds($0) } ?? "")
+        }
+    }
+
+    static func timelines(_ words: [String]) -> [String] {
+        let numbers = container(words).flatMap { try? $0.walDirectory.timelines() } ?? []
+        return numbers.sorted().map { "\($0)" } + ["latest", "current"]
+    }
+
+    private static let most = 50
+
+    private static func known(_ words: [String], _ kinds: Set<String>) -> [NamedEvent] {
+        container(words).flatMap { try? KnownEvents.newest($0, kinds: kinds, limit: most) } ?? []
+    }
+
+    /// Only zsh shows a description; it stands behind a colon there.
+    private static func described(_ word: String, _ description: String) -> String {
+        guard CompletionShell.requesting == .zsh, !description.isEmpty else { return word }
+        return word.replacing("\\", with: "\\\\").replacing(":", with: "\\:") + ":" + description
     }
 
     /// The container that the words typed so far mean.

@@ -32,14 +32,21 @@ struct TargetOptions: ParsableArguments {
 
     @Option(
         name: [.customLong("restore-point"), .customLong("target-name")],
-        help: ArgumentHelp("At the first restore point of this name (pg_create_restore_point).", valueName: "name")
+        help: ArgumentHelp("At the first restore point of this name (pg_create_restore_point).", valueName: "name"),
+        completion: .custom { words, _, _ in Completions.restorePoints(words) }
     )
     var restorePoint: String?
 
-    @Option(help: ArgumentHelp("Just before the event at this position: 'wal_archive events'.", valueName: "event"))
+    @Option(
+        help: ArgumentHelp("Just before the event at this position: 'wal_archive events'.", valueName: "event"),
+        completion: .custom { words, _, _ in Completions.events(words) }
+    )
     var before: String?
 
-    @Option(help: ArgumentHelp("Just before the table was dropped the last time.", valueName: "table"))
+    @Option(
+        help: ArgumentHelp("Just before the table was dropped the last time.", valueName: "table"),
+        completion: .custom { words, _, _ in Completions.droppedTables(words) }
+    )
     var beforeDrop: String?
 
     @Flag(name: [.customLong("latest")], help: "With all that the archive has received.")
@@ -65,7 +72,8 @@ struct TargetOptions: ParsableArguments {
 
     @Option(
         name: [.customLong("timeline"), .customLong("target-timeline"), .customLong("target-tli")],
-        help: ArgumentHelp("The timeline to follow: a number, latest or current. (default: latest)", valueName: "n")
+        help: ArgumentHelp("The timeline to follow: a number, latest or current. (default: latest)", valueName: "n"),
+        completion: .custom { words, _, _ in Completions.timelines(words) }
     )
     var timeline: String?
 

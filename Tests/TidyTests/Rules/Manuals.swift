@@ -52,7 +52,7 @@ enum Manuals {
     }
 
     /// The page names these outside of its table.
-    private static let described = ["pgarchive", "bash-completion"]
+    private static let described = ["pgarchive", "bash-completion", "zsh-completion"]
 
     /// The commands of a noun's folder: its declared names but the noun's own.
     private static func commands(in file: SourceFile) -> [String] {
