@@ -53,8 +53,8 @@ struct PgArchive: ParsableCommand {
         version: "pgarchive \(ProgramVersion.text)",
         subcommands: [
             ContainerNounCommand.self, WALArchiveCommand.self, StandbyCommand.self, SnapshotCommand.self,
-            CloneCommand.self, WindowCommand.self, PsqlCommand.self, DumpCommand.self, RestoreCommand.self,
-            CronCommand.self, BashCompletionCommand.self, ZshCompletionCommand.self,
+            CloneCommand.self, WindowCommand.self, PsqlCommand.self, DumpCommand.self, DiffCommand.self,
+            RestoreCommand.self, CronCommand.self, BashCompletionCommand.self, ZshCompletionCommand.self,
         ]
     )
 

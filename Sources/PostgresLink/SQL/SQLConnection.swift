@@ -84,6 +84,20 @@ package final class SQLConnection {
     ) throws(LinkError) -> [[String?]] {
         guard let connection else { throw LinkError(.unreachable, "the connection is closed") }
         try send(sql, parameters, over: connection)
+        return try finish(timeoutSeconds: timeoutSeconds, interrupt: interrupt)
+    }
+
+    /// Sends a statement, whose rows `finish` waits for.
+    ///
+    /// Meanwhile another connection's can be sent.
+    package func start(_ sql: String) throws(LinkError) {
+        guard let connection else { throw LinkError(.unreachable, "the connection is closed") }
+        try send(sql, [], over: connection)
+    }
+
+    /// The rows of what was started.
+    package func finish(timeoutSeconds: Double? = nil, interrupt: Int32 = -1) throws(LinkError) -> [[String?]] {
+        guard let connection else { throw LinkError(.unreachable, "the connection is closed") }
         let limit = timeoutSeconds ?? statementTimeoutSeconds
         return try collect(from: connection, deadline: Deadline(seconds: limit), interrupt: interrupt)
     }

@@ -9,7 +9,7 @@ enum Session {
         // A reader that goes away is an error of the write, not a reason to die in the middle of work.
         signal(SIGPIPE, SIG_IGN)
         do {
-            let arguments = LookOptions.separated(GlobalOptions.moved(behindVerb: arguments))
+            let arguments = DiffCommand.separated(LookOptions.separated(GlobalOptions.moved(behindVerb: arguments)))
             try CommandTree.check(arguments)
             var command = try PgArchive.parseAsRoot(arguments)
             // An upstream is named by its settings alone, never by what the shell happens to have set.

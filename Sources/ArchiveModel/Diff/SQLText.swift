@@ -1,0 +1,60 @@
+/// Names and values as they stand in SQL.
+package enum SQLText {
+    /// In quotes unless it is plain and means nothing else.
+    package static func identifier(_ name: String) -> String {
+        let isPlain = name.utf8.enumerated().allSatisfy { index, byte in
+            (0x61...0x7A).contains(byte) || byte == 0x5F || index > 0 && (0x30...0x39).contains(byte)
+        }
+        if isPlain, !name.isEmpty, !keywords.contains(name) { return name }
+        return "\"\(name.replacing("\"", with: "\"\""))\""
+    }
+
+    /// A value, nil as NULL; right whatever standard_conforming_strings is.
+    package static func literal(_ value: String?) -> String {
+        guard let value else { return "NULL" }
+        let quoted = value.replacing("'", with: "''")
+        return quoted.contains("\\") ? "E'\(quoted.replacing("\\", with: "\\\\"))'" : "'\(quoted)'"
+    }
+
+    package static func identifiers(_ names: [String]) -> String {
+        names.map(identifier).joined(separator: ", ")
+    }
+
+    /// What is no column's or table's name without quotes (PostgreSQL: kwlist.h, all but the unreserved ones).
+    private static let keywords: Set<String> = Set(
+        """
+        all analyse analyze and any array as asc asymmetric authorization between bigint binary bit boolean both case \
+        cast char character check coalesce collate collation column concurrently constraint create cross \
+        current_catalog current_date current_role current_schema current_time current_timestamp current_user dec \
+        decimal default deferrable desc distinct do else end except exists extract false fetch float for foreign \
+        freeze from full grant greatest group grouping having ilike in initially inner inout int integer intersect \
+        interval into is isnull join json json_array json_arrayagg json_exists json_object json_objectagg json_query \
+        json_scalar json_serialize json_table json_value lateral leading least left like limit localtime \
+        localtimestamp merge_action national natural nchar none normalize not notnull null nullif numeric offset on \
+        only or order out outer overlaps overlay placing position precision primary real references returning right \
+        row select session_user setof similar smallint some substring symmetric system_user table tablesample then \
+        time timestamp to trailing treat trim true union unique user using values varchar variadic verbose when where \
+        window with xmlattributes xmlconcat xmlelement xmlexists xmlforest xmlnamespaces xmlparse xmlpi xmlroot \
+        xmlserialize xmltable
+        """.split(separator: " ").map(String.init)
+    )
+}
+
+/// A table, or another relation, with its schema.
+package struct TableName: Codable, Hashable, Comparable, Sendable, CustomStringConvertible {
+    package var schema: String
+    package var name: String
+
+    package init(_ schema: String, _ name: String) {
+        self.schema = schema
+        self.name = name
+    }
+
+    package var sql: String { "\(SQLText.identifier(schema)).\(SQLText.identifier(name))" }
+    /// As people read it.
+    package var description: String { "\(schema).\(name)" }
+
+    package static func < (left: TableName, right: TableName) -> Bool {
+        (left.schema, left.name) < (right.schema, right.name)
+    }
+}

@@ -1,0 +1,132 @@
+import ArchiveEngine
+import ArchiveModel
+import Glibc
+import Platform
+
+/// The statements of a comparison, kept in files until all are known: rows are removed before others are put.
+final class DiffScript {
+    private let toLeft: Bool
+    private let removals: Spool
+    private let puts: Spool
+    private var databases: [Database] = []
+
+    private struct Database {
+        var name: String
+        /// Where each table's removals begin: they are run in the other order.
+        var tables: [Int64] = []
+        var removalsEnd: Int64 = 0
+        var puts: Range<Int64> = 0..<0
+        var before: [String] = []
+        var after: [String] = []
+        var sequences: [String] = []
+
+        var isEmpty: Bool {
+            before.isEmpty && after.isEmpty && sequences.isEmpty && puts.isEmpty && tables.first ?? 0 == removalsEnd
+        }
+    }
+
+    init(_ container: Container, toLeft: Bool) throws {
+        self.toLeft = toLeft
+        removals = try Spool(in: container.paths.run)
+        puts = try Spool(in: container.paths.run)
+    }
+
+    func begin(_ database: String) throws {
+        var new = Database(name: database)
+        new.removalsEnd = removals.end
+        new.tables = [removals.end]
+        new.puts = puts.end..<puts.end
+        databases.append(new)
+    }
+
+    func begin(_ table: TableName) throws {
+        guard !databases.isEmpty else { return }
+        databases[databases.count - 1].tables.append(removals.end)
+    }
+
+    func add(_ plan: ComparisonPlan, _ row: RowDifference) throws {
+        for statement in RowStatements(plan, toLeft: toLeft).statements(row) where !statement.text.isEmpty {
+            try (statement.isRemoval ? removals : puts).add(statement.text + "\n")
+        }
+    }
+
+    func end(_ difference: DatabaseDifference) throws {
+        guard var database = databases.popLast() else { return }
+        database.removalsEnd = removals.end
+        database.puts = database.puts.lowerBound..<puts.end
+        let changes = toLeft ? difference.schema.map(\.reversed) : difference.schema
+        (database.before, database.after) = SchemaDifference.statements(changes)
+        database.sequences = difference.sequences.compactMap { sequence in
+            (toLeft ? sequence.left : sequence.right).map { value in
+                "SELECT setval(\(SQLText.literal(sequence.name.sql)), \(value));"
+            }
+        }
+        databases.append(database)
+    }
+
+    /// Writes all of it to the standard output.
+    func write(from: String, to: String) throws {
+        let wanted = databases.filter { !$0.isEmpty }
+        // A name may hold anything; a comment ends with its line.
+        let title = "makes \(from) like \(to)".map { $0.isNewline ? " " : $0 }
+        try StandardOutput.write("-- pgarchive diff: \(String(title))\n")
+        if wanted.isEmpty { try StandardOutput.write("-- they are the same\n") }
+        for database in wanted {
+            let name = SQLText.identifier(database.name)
+            try StandardOutput.write(wanted.count > 1 ? "\n\\connect \(name)\n" : "-- in the database \(name)\n")
+            try StandardOutput.write("\\set ON_ERROR_STOP on\nBEGIN;\n\(RowStatements.settings)\n")
+            try StandardOutput.write(lines(database.before))
+            var end = database.removalsEnd
+            for start in database.tables.reversed() {
+                try removals.write(start..<end)
+                end = start
+            }
+            try puts.write(database.puts)
+            try StandardOutput.write(lines(database.after))
+            try StandardOutput.write(database.sequences.map { $0 + "\n" }.joined() + "COMMIT;\n")
+        }
+    }
+
+    private func lines(_ statements: [String]) -> String {
+        statements.map { $0 + ($0.hasSuffix(";") ? "\n" : ";\n") }.joined()
+    }
+}
+
+/// Text that is too long to be held, in a file without a name.
+private final class Spool {
+    private let file: Descriptor
+    private var pending: [UInt8] = []
+    private(set) var end: Int64 = 0
+
+    private static let bufferBytes = 1 << 16
+
+    init(in directory: String) throws {
+        let path = "\(directory)/diff-\(UInt64.random(in: .min ... .max)).tmp"
+        file = try Descriptor.open(path, O_RDWR | O_CREAT | O_EXCL)
+        try FileTree.removeFile(path)
+    }
+
+    func add(_ text: String) throws {
+        pending += Array(text.utf8)
+        end += Int64(text.utf8.count)
+        if pending.count >= Self.bufferBytes { try flush() }
+    }
+
+    private func flush() throws {
+        try file.writeAll(pending)
+        pending.removeAll(keepingCapacity: true)
+    }
+
+    /// Writes a part of it to the standard output.
+    func write(_ range: Range<Int64>) throws {
+        try flush()
+        var position = range.lowerBound
+        while position < range.upperBound {
+            let count = Int(min(Int64(Self.bufferBytes), range.upperBound - position))
+            let bytes = try file.bytes(at: position, count: count)
+            guard !bytes.isEmpty else { break }
+            try bytes.withUnsafeBytes { try StandardOutput.write($0) }
+            position += Int64(bytes.count)
+        }
+    }
+}

@@ -1,0 +1,38 @@
+import ArchiveModel
+import Testing
+
+struct SQLTextTests {
+    @Test(arguments: [
+        ("orders", "orders"), ("Orders", "\"Orders\""), ("order", "\"order\""), ("2nd", "\"2nd\""), ("a b", "\"a b\""),
+        ("say \"so\"", "\"say \"\"so\"\"\""), ("_x1", "_x1"), ("", "\"\""), ("größe", "\"größe\""),
+    ])
+    func identifiers(_ name: String, _ text: String) {
+        #expect(SQLText.identifier(name) == text)
+    }
+
+    @Test(
+        arguments: [
+            (nil, "NULL"), ("it's", "'it''s'"), ("a\\b", "E'a\\\\b'"), ("\\'", "E'\\\\'''"), ("", "''"),
+        ] as [(String?, String)]
+    )
+    func literals(_ value: String?, _ text: String) {
+        #expect(SQLText.literal(value) == text)
+    }
+
+    @Test(arguments: [
+        ("orders", true), ("ORDERS", true), ("public.orders", true), ("shop.orders", true),
+        ("Shop.Public.Orders", true),
+        ("\"orders\"", true), ("other.orders", false), ("order", false), ("other.public.orders", false),
+    ])
+    func tablesAsPeopleWriteThem(_ text: String, _ isMeant: Bool) throws {
+        let choice = try #require(TableChoice(text))
+        #expect(choice.matches(TableName("public", "orders"), in: "shop") == isMeant)
+    }
+
+    @Test func referredTablesComeFirst() {
+        let (a, b, c) = (TableName("s", "a"), TableName("s", "b"), TableName("s", "c"))
+        #expect(TableOrder.referredFirst([a, b, c], [a: [b], b: [c, b]]) == [c, b, a])
+        // Those that refer to each other all come, once.
+        #expect(TableOrder.referredFirst([a, b, c], [a: [b], b: [a]]) == [c, a, b])
+    }
+}
