@@ -217,7 +217,7 @@ struct DiffCommand: ContainerCommand {
                     progress.step("comparing \(database).\(table)")
                     try script?.begin(table)
                 },
-                row: script.map { script in { plan, row in try script.add(plan, row) } }
+                row: script.map { script in { plan, row, isAlone in try script.add(plan, row, isAlone: isAlone) } }
             )
             try script?.end(difference)
             report.databases.append(difference)

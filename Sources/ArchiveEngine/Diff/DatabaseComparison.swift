@@ -59,10 +59,10 @@ package struct DatabaseComparison {
 
     /// - Parameters:
     ///   - begins: is told of each table before its rows are read.
-    ///   - row: is told of each difference of rows, when it is given.
+    ///   - row: is told of each difference of rows, when it is given, and whether one side lacks the whole table.
     package func run(
         begins: (TableName) throws -> Void = { _ in },
-        row: ((ComparisonPlan, RowDifference) throws -> Void)? = nil
+        row: ((ComparisonPlan, RowDifference, Bool) throws -> Void)? = nil
     ) throws -> DatabaseDifference {
         var difference = DatabaseDifference(database: name)
         let mine = try left.tables().filter(isWanted)
@@ -99,7 +99,7 @@ package struct DatabaseComparison {
 
     private func compare(
         _ name: TableName,
-        _ row: ((ComparisonPlan, RowDifference) throws -> Void)?
+        _ row: ((ComparisonPlan, RowDifference, Bool) throws -> Void)?
     ) throws -> DatabaseDifference.Table? {
         let shapes = (try left.shape(of: name), try right.shape(of: name))
         guard let shape = shapes.0 ?? shapes.1 else { return nil }
@@ -107,7 +107,7 @@ package struct DatabaseComparison {
         var examples: [RowDifference] = []
         let visit = { (difference: RowDifference) in
             if examples.count < options.examples { examples.append(difference) }
-            try row?(plan, difference)
+            try row?(plan, difference, shapes.0 == nil || shapes.1 == nil)
         }
         let isAsked = row != nil || options.examples > 0
         var table = DatabaseDifference.Table(name: name, plan: plan, counts: RowCounts())

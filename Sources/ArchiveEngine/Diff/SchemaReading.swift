@@ -106,7 +106,9 @@ extension ComparedDatabase {
         """,
         """
         SELECT CASE WHEN c.relispartition THEN 'partition' ELSE 'table' END,
-          n.nspname || '.' || c.relname, n.nspname || '.' || c.relname,
+          CASE WHEN c.relispartition THEN (SELECT m.nspname || '.' || p.relname FROM pg_inherits i
+            JOIN pg_class p ON p.oid = i.inhparent JOIN pg_namespace m ON m.oid = p.relnamespace
+            WHERE i.inhrelid = c.oid) ELSE n.nspname || '.' || c.relname END, n.nspname || '.' || c.relname,
           concat_ws(' ', c.relkind, c.relpersistence, k.parent, k.partition, k.bound, c.relrowsecurity,
             c.relforcerowsecurity),
           format(CASE c.relpersistence WHEN 'u' THEN 'CREATE UNLOGGED TABLE %I.%I' ELSE 'CREATE TABLE %I.%I' END,

@@ -44,8 +44,10 @@ final class DiffScript {
         databases[databases.count - 1].tables.append(removals.end)
     }
 
-    func add(_ plan: ComparisonPlan, _ row: RowDifference) throws {
+    /// - Parameter isAlone: its table is dropped, or made.
+    func add(_ plan: ComparisonPlan, _ row: RowDifference, isAlone: Bool) throws {
         for statement in RowStatements(plan, toLeft: toLeft).statements(row) where !statement.text.isEmpty {
+            if isAlone, statement.isRemoval { continue }
             try (statement.isRemoval ? removals : puts).add(statement.text + "\n")
         }
     }
@@ -57,9 +59,11 @@ final class DiffScript {
         let changes = toLeft ? difference.schema.map(\.reversed) : difference.schema
         (database.before, database.after) = SchemaDifference.statements(changes)
         database.sequences = difference.sequences.compactMap { sequence in
-            (toLeft ? sequence.left : sequence.right).map { value in
-                "SELECT setval(\(SQLText.literal(sequence.name.sql)), \(value));"
+            if let value = toLeft ? sequence.left : sequence.right {
+                return "SELECT setval(\(SQLText.literal(sequence.name.sql)), \(value));"
             }
+            // Not used yet.
+            return sequence.isShared ? "ALTER SEQUENCE \(sequence.name.sql) RESTART;" : nil
         }
         databases.append(database)
     }
