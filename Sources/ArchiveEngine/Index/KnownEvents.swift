@@ -1,6 +1,7 @@
 import ArchiveModel
 
-/// Events as the index has them, for those who must not wait: it is not brought up to date, nor made where there is none.
+/// Events as the index has them, for those who must not wait: it is not brought up to date, nor made where there is
+/// none.
 package enum KnownEvents {
     /// The newest of these kinds, newest first.
     package static func newest(_ container: Container, kinds: Set<String>, limit: Int) throws -> [NamedEvent] {
