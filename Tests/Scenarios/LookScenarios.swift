@@ -86,6 +86,86 @@ struct LookScenarios {
         }
     }
 
+    /// A look that nobody uses is let forward: only the WAL between the two moments is replayed.
+    @Test func aLaterMomentGoesOn() throws {
+        try Self.withDroppedTable { archive in
+            var moments: [String] = []
+            for n in 1...3 {
+                let sql = "create table if not exists steps (n int); insert into steps values (\(n))"
+                try archive.upstream.sql(sql, database: "shop")
+                moments.append(try archive.upstream.sql("select pg_current_wal_insert_lsn()"))
+            }
+            try archive.switchAndReceive()
+            func ask(_ moment: String, _ more: String...) throws -> String {
+                let answer = try archive.pgarchive.succeed(
+                    ["psql", "--lsn", moment, "--exclusive", "shop", "-X", "-A", "-t", "-c"]
+                        + ["select count(*), pg_is_in_recovery(), pg_last_wal_replay_lsn() from steps"] + more,
+                    deadline: 120
+                )
+                return answer.output
+            }
+            #expect(try ask(moments[0]) == "1|t|\(moments[0])\n")
+            let first = try archive.looks()
+            #expect(try ask(moments[1]) == "2|t|\(moments[1])\n")
+            #expect(try ask(moments[2]) == "3|t|\(moments[2])\n")
+            #expect(try archive.looks() == first)
+            // What it has left behind is looked at by another; nobody takes one away that is in use.
+            #expect(try ask(moments[0]) == "1|t|\(moments[0])\n")
+            #expect(try archive.looks().count == 2)
+            let held = try archive.pgarchive.command(
+                ["psql", "--lsn", moments[0], "--exclusive", "shop", "-c", "select pg_sleep(300)"]
+            ).start()
+            try eventually(within: 120, "the query runs; \(held.error)") {
+                ProcessTable.living(in: "\(archive.path)/clones").contains {
+                    $0.arguments.joined(separator: " ").contains("SELECT")
+                }
+            }
+            #expect(try ask(moments[1]) == "2|t|\(moments[1])\n")
+            #expect(try archive.looks().count == 3)
+            held.signal(SIGTERM)
+            _ = try held.wait(deadline: 60)
+        }
+    }
+
+    /// Killed on its way to a later moment, a look is of no use to anybody, and goes.
+    @Test func aKilledMoveLeavesNothing() throws {
+        try Self.withDroppedTable { archive in
+            let words = ["psql", "--latest", "-X", "-A", "-t", "-c", "select pg_is_in_recovery()"]
+            try archive.pgarchive.succeed(words, deadline: 120)
+            let first = try archive.looks()
+            try archive.upstream.sql("create table later ()")
+            try archive.switchAndReceive()
+            let killed = try archive.pgarchive.setting("PGARCHIVE_FAULT", "look.moving=exit").run(words, deadline: 60)
+            #expect(killed.status != 0, "\(killed)")
+            let answer = try archive.pgarchive.succeed(words, deadline: 120)
+            #expect(answer.output == "t\n", "\(answer)")
+            #expect(try archive.looks() != first)
+        }
+    }
+
+    /// One whose server cannot go on is no reason to give up.
+    @Test func aLookThatCannotGoOnIsReplaced() throws {
+        try Self.withDroppedTable { archive in
+            let words = ["psql", "--latest", "-X", "-A", "-t", "-c", "select pg_is_in_recovery()"]
+            try archive.pgarchive.succeed(words, deadline: 120)
+            let first = try archive.looks()
+            let shell = try #require(
+                ProcessTable.living(in: "\(archive.path)/clones").first {
+                    $0.arguments.joined(separator: " ").contains("startup")
+                }
+            )
+            try archive.upstream.sql("create table later ()")
+            try archive.switchAndReceive()
+            kill(shell.pid, SIGSTOP)
+            let asked = try archive.pgarchive.command(words).start()
+            try eventually(within: 60, "it is being let forward; \(asked.error)") { asked.error.contains("going on") }
+            for process in ProcessTable.living(in: "\(archive.path)/clones") { kill(process.pid, SIGKILL) }
+            let answer = try asked.wait(deadline: 120)
+            #expect(answer.status == 0 && answer.output == "t\n", "\(answer)")
+            #expect(try archive.looks() != first)
+        }
+    }
+
     /// What dump writes can go straight into a server.
     @Test func aDumpIsDataOnly() throws {
         try Self.withDroppedTable { archive in

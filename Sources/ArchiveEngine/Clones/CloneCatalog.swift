@@ -11,7 +11,12 @@ package struct CloneCatalog: Sendable {
     }
 
     package func contents() throws -> RecordListing<CloneRecord> {
-        try RecordListing(container.paths.clones) { container.paths.clone($0).record }
+        var contents = try RecordListing<CloneRecord>(container.paths.clones) { container.paths.clone($0).record }
+        // A look's files are not synced: what cannot be read was lost with its host, and so was its server.
+        let lost = contents.damaged.map(\.name).filter { FileTree.exists(container.paths.lookLease($0)) }
+        contents.damaged.removeAll { lost.contains($0.name) }
+        contents.recordless += lost
+        return contents
     }
 
     /// Every clone, whatever its state; an error when the record of one cannot be read, as it may need anything.
@@ -83,7 +88,7 @@ package struct CloneCatalog: Sendable {
     }
 
     func save(_ record: CloneRecord) throws {
-        try JSONFile.replace(container.paths.clone(record.name).record, with: record)
+        try record.replace(container.paths.clone(record.name).record, try JSONFile.text(record))
     }
 
     /// Removes what interrupted commands left behind: with the change lock held, nobody is at work on it.

@@ -12,8 +12,8 @@ struct CloneConfiguration {
 
     func writeFiles(_ terms: CloneTerms = CloneTerms()) throws {
         try FileTree.makeDirectory(paths.log, mode: 0o700, parents: true)
-        try DurableFile.replace(paths.configuration, text: configuration + Self.lines(terms.settings), mode: 0o600)
-        try DurableFile.replace(paths.identMap, text: "", mode: 0o600)
+        try record.replace(paths.configuration, configuration + Self.lines(terms.settings))
+        try record.replace(paths.identMap, "")
         try writeAccess(terms)
     }
 
@@ -74,7 +74,7 @@ struct CloneConfiguration {
 
     func openAccess() throws {
         let text = record.isReachable ? CloneReach.authentication : Self.authentication
-        try DurableFile.replace(paths.hostBasedAuthentication, text: text, mode: 0o600)
+        try record.replace(paths.hostBasedAuthentication, text)
     }
 
     private static func lines(_ settings: [CloneSetting]) -> String {
@@ -82,34 +82,41 @@ struct CloneConfiguration {
     }
 
     private var configuration: String {
-        let buffers = ServerSettings.sharedBuffers(
+        """
+        # Settings of clone '\(record.name)'. Written once: edit what you like, before the first start or later.
+        # What isolation and recovery need (port, archiving, replication, recovery) is given at each start and wins.
+        # The port is one of clone.ports in the container's pgarchive.toml; 'pgarchive clone list' shows it. In use
+        # at a start, the clone gets another; a port written here has no effect.
+        listen_addresses = '\(record.isLook ? "" : "localhost")'
+        shared_buffers = \(sharedBuffers)
+        max_wal_size = 4GB
+        min_wal_size = 80MB
+        wal_level = replica
+        huge_pages = off
+
+        # The upstream's own, which recovery needs and is given. Once the clone has recovered, these here count.
+
+        """ + record.parameters.settings.map { "\($0.name) = \($0.value)\n" }.joined()
+            + (record.isLook ? Self.ofLook : "")
+    }
+
+    /// A look with little to replay gets less: to set up the headers of many buffers takes longer than its start.
+    private var sharedBuffers: String {
+        let most: UInt64 = 2 << 30
+        let debt = min(record.stop.bytes(since: record.redo), most)
+        return ServerSettings.sharedBuffers(
             container.settings.cloneSharedBuffers,
             // Ten take half of the memory.
             share: 20,
-            atMost: 2 << 30
+            atMost: record.isLook ? min(most, 128 << 20 + 2 * debt) : most
         )
-        return """
-            # Settings of clone '\(record.name)'. Written once: edit what you like, before the first start or later.
-            # What isolation and recovery need (port, archiving, replication, recovery) is given at each start and wins.
-            # The port is one of clone.ports in the container's pgarchive.toml; 'pgarchive clone list' shows it. In use
-            # at a start, the clone gets another; a port written here has no effect.
-            listen_addresses = '\(record.isLook ? "" : "localhost")'
-            shared_buffers = \(buffers)
-            max_wal_size = 4GB
-            min_wal_size = 80MB
-            wal_level = replica
-            huge_pages = off
-
-            # The upstream's own, which recovery needs and is given. Once the clone has recovered, these here count.
-
-            """ + record.parameters.settings.map { "\($0.name) = \($0.value)\n" }.joined()
-                + (record.isLook ? Self.ofLook : "")
     }
 
     /// A look takes no writes and is thrown away: nothing of it need survive a crash, after which it would be let in
     /// before it is at its target again.
     private static let ofLook = """
 
+        include = 'target.conf'
         fsync = off
         restart_after_crash = off
         autovacuum = off
@@ -143,11 +150,16 @@ struct CloneConfiguration {
         if stage == .recovering {
             settings += [
                 ("hot_standby", "on"),
-                ("restore_command", try restoreCommand(walIsChecked: walIsChecked)),
                 ("recovery_target_timeline", String(record.path.target.rawValue)),
                 ("recovery_prefetch", "off"),
                 ("wal_retrieve_retry_interval", "20ms"),
             ]
+            // A look may go on to a later target while it runs, which no setting on the command line could.
+            if record.isLook {
+                try writeTarget(walIsChecked: walIsChecked)
+            } else {
+                settings.append(("restore_command", try restoreCommand(walIsChecked: walIsChecked)))
+            }
         }
         return ServerLaunch(
             installation: try container.installation(),
@@ -160,6 +172,12 @@ struct CloneConfiguration {
             logDirectory: paths.log,
             role: container.identity.superuser
         )
+    }
+
+    /// Where a look's recovery ends, in a file that its server reads again when told to.
+    func writeTarget(walIsChecked: Bool) throws {
+        let command = ServerConfiguration.quoted(try restoreCommand(walIsChecked: walIsChecked))
+        try record.replace(paths.target, "restore_command = \(command)\n")
     }
 
     /// Prepared transactions that the clone still holds need their slots, whatever its user has set.

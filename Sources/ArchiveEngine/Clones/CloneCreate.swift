@@ -52,11 +52,19 @@ package struct CloneCreate: Sendable {
             keptUntil: keptUntil
         )
         if !record.isLook { terms.apply(to: &record, container) }
+        record.holds(plan)
         record = try reserve(record)
-        progress.step("copying snapshot '\(snapshot.name)' (\(container.identity.driver.rawValue))")
-        return try fill(record, from: container.paths.snapshot(snapshot.name).root, state: .created) { paths in
-            try CloneTree.prepare(paths.tree, keepsWAL: false)
+        let image = record.isLook ? nil : ReadyImages(container).image(of: snapshot.name)
+        let isReady = plan.source(image: image) != plan.source(image: nil)
+        let source = container.paths.snapshot(snapshot.name)
+        let driver = container.identity.driver.rawValue
+        progress.step("copying \(isReady ? "the image of " : "")snapshot '\(snapshot.name)' (\(driver))")
+        return try fill(record, from: isReady ? source.readyRoot : source.root, state: isReady ? .recovered : .created)
+        {
+            paths in
+            try CloneTree.prepare(paths.tree, for: record, keepsWAL: isReady)
             try CloneConfiguration(container: container, record: record).writeFiles(terms)
+            if let image, isReady { RecoveryLog(path: paths.recoveryLog, record: record).tookImage(image) }
         }
     }
 
@@ -113,7 +121,7 @@ package struct CloneCreate: Sendable {
         record = isBranch ? try reserve(record, port: 0) : try reserve(record)
         let state = isBranch ? CloneRecord.State.branch : source.isBranch ? .recovered : source.state
         return try fill(record, from: sourcePaths.root, state: state) { paths in
-            try CloneTree.prepare(paths.tree, keepsWAL: !FileTree.exists(sourcePaths.tree.standbySignal))
+            try CloneTree.prepare(paths.tree, for: record, keepsWAL: !FileTree.exists(sourcePaths.tree.standbySignal))
             try CloneConfiguration(container: container, record: record)
                 .copyFiles(from: sourcePaths, terms, keepsAccess: record.isReachable == source.isReachable)
             if isBranch { try container.driver.freeze(paths.root) }
@@ -171,7 +179,7 @@ package struct CloneCreate: Sendable {
         var record = record
         record.port = port
         try FileTree.makeDirectory(container.paths.clone(record.name).directory, mode: 0o700, parents: true)
-        try DurableFile.syncDirectory(container.paths.clones)
+        if !record.isLook { try DurableFile.syncDirectory(container.paths.clones) }
         try FaultPoint.pass("clone.laid")
         try CloneCatalog(container).save(record)
         return record
@@ -197,7 +205,7 @@ package struct CloneCreate: Sendable {
             try FaultPoint.pass("clone.copied")
             try finish(paths)
             try FaultPoint.pass("clone.beforeRecord")
-            if !container.driver.isAtomic { try container.driver.sync(paths.root) }
+            if !container.driver.isAtomic, !record.isLook { try container.driver.sync(paths.root) }
             try interruption?.check()
             record.state = state
             try catalog.save(record)

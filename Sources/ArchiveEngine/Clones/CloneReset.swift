@@ -129,7 +129,7 @@ package struct CloneReset: Sendable {
                 to: paths.newRoot,
                 options: CopyOptions(interrupt: interruption?.descriptor ?? -1)
             )
-            try CloneTree.prepare(paths.newTree, keepsWAL: source.isRecovered)
+            try CloneTree.prepare(paths.newTree, for: record, keepsWAL: source.isRecovered)
             if !container.driver.isAtomic { try container.driver.sync(paths.newRoot) }
             try FaultPoint.pass("clone.beforeReset")
             try interruption?.check()

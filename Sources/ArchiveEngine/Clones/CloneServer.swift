@@ -100,6 +100,33 @@ package struct CloneServer: Sendable {
         return try body(CloneServer(container, current, walIsChecked: walIsChecked && current.stop == record.stop))
     }
 
+    /// Lets the running server of a look go on to its record's stop, from the record's redo.
+    ///
+    /// WAL up to the old stop is all that its fetch has handed out so far. It waits by itself there, and PostgreSQL for
+    /// it: so first the new limit, and then the fetch is woken.
+    func goOn(progress: Progress, interruption: Interruption?) throws {
+        try locked(for: "going on") { clone in
+            guard let server = clone.running else {
+                throw ArchiveError(.failed, "the throwaway server '\(record.name)' has ended")
+            }
+            progress.step("going on to \(clone.record.stop)")
+            let configuration = CloneConfiguration(container: container, record: clone.record)
+            try configuration.writeTarget(walIsChecked: clone.walIsChecked)
+            try server.reload()
+            try FileTree.removeFile(configuration.endFile)
+            do {
+                let recovery = clone.recovery(of: server, progress, interruption)
+                // It tells nothing of how long a start takes.
+                let timeline = try clone.logged(recovery, learns: false)
+                try clone.finish(timeline == nil ? .held : .recovered)
+                progress.note(RecoveryLog.ending(clone.record))
+            } catch {
+                try? server.stop(.immediate, timeoutSeconds: 10)
+                throw clone.failure(error)
+            }
+        }
+    }
+
     // MARK: - Up
 
     private func bringUpTimed(_ progress: Progress, _ interruption: Interruption?) throws -> Started {
@@ -190,6 +217,7 @@ package struct CloneServer: Sendable {
                 progress.step("recovering to \(record.stop)")
                 let timeline = try logged(recovery)
                 try finish(timeline == nil ? .held : .recovered)
+                progress.note(RecoveryLog.ending(record))
                 started.timeline = timeline
                 started.replayedBytes = record.stop.bytes(since: record.redo)
                 started.stop = record.stop
@@ -243,7 +271,7 @@ package struct CloneServer: Sendable {
     /// Recovers, and leaves a note of it.
     ///
     /// - Returns: its own timeline; nil when it stays on the way to its target.
-    private func logged(_ recovery: TargetRecovery) throws -> TimelineID? {
+    private func logged(_ recovery: TargetRecovery, learns: Bool = true) throws -> TimelineID? {
         let log = RecoveryLog(path: paths.recoveryLog, record: record)
         let begin = SystemClock.monotonicSeconds()
         log.begins()
@@ -251,7 +279,9 @@ package struct CloneServer: Sendable {
             let timeline = record.isLook ? try recovery.hold() : try recovery.run()
             let seconds = SystemClock.monotonicSeconds() - begin
             log.ended(timeline: timeline, seconds: seconds)
-            ReplayRateFile(container).learn(bytes: record.stop.bytes(since: record.redo), seconds: seconds)
+            if learns {
+                ReplayRateFile(container).learn(bytes: record.stop.bytes(since: record.redo), seconds: seconds)
+            }
             return timeline
         } catch {
             log.failed(error)

@@ -24,18 +24,18 @@ enum CloneTree {
 
     /// - Parameter keepsWAL: a duplicate needs its own WAL to recover from a crash; a copy of a snapshot must not
     ///   have any, as it may go on beyond the target.
-    static func prepare(_ tree: ServerTree, keepsWAL: Bool) throws {
+    static func prepare(_ tree: ServerTree, for record: CloneRecord, keepsWAL: Bool) throws {
         try removeRemains(data: tree.data)
         for file in ["postgresql.conf", "pg_hba.conf", "pg_ident.conf"] {
             try FileTree.removeFile("\(tree.root)/\(file)")
         }
         // Upstream's ALTER SYSTEM would win over the clone's own file.
-        try DurableFile.replace(tree.autoConfiguration, text: "", mode: 0o600)
+        try record.replace(tree.autoConfiguration, "")
         try StandbyTree.relinkTablespaces(tree)
         try StandbyTree.requireContained(tree)
         guard !keepsWAL else { return }
         try FileTree.emptyDirectory(tree.writeAheadLog)
         try FileTree.makeDirectory("\(tree.writeAheadLog)/archive_status", mode: 0o700, parents: false)
-        try DurableFile.replace(tree.standbySignal, text: "", mode: 0o600)
+        try record.replace(tree.standbySignal, "")
     }
 }

@@ -95,6 +95,11 @@ package struct ContainerPurge: Sendable {
                 found.append("clone \(clone) (process \(server.pid))")
             }
         }
+        for snapshot in (try? FileTree.list(paths.snapshots)) ?? [] {
+            if let server = PostgresServer.find(dataDirectory: paths.snapshot(snapshot).readyTree.data) {
+                found.append("image of snapshot \(snapshot) (process \(server.pid))")
+            }
+        }
         return found
     }
 

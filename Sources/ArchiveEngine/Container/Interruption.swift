@@ -1,6 +1,6 @@
 import ArchiveModel
 import Glibc
-import Platform
+package import Platform
 
 /// Signals that a process waits for together with other things.
 package final class SignalWatch: Sendable {
@@ -20,14 +20,22 @@ package final class SignalWatch: Sendable {
 
 /// SIGINT and SIGTERM as something that long work asks about, so that it can clean up after itself.
 package final class Interruption: Sendable {
-    private let signals: SignalWatch
+    private let signals: SignalWatch?
+    private let ending: EventDescriptor?
 
     package init() throws {
         self.signals = try SignalWatch([SIGINT, SIGTERM, SIGHUP])
+        self.ending = nil
+    }
+
+    /// Of a part of a process that goes on for longer.
+    package init(_ ending: EventDescriptor) {
+        self.signals = nil
+        self.ending = ending
     }
 
     /// Becomes readable when the work should end.
-    package var descriptor: Int32 { signals.descriptor }
+    package var descriptor: Int32 { signals?.descriptor ?? ending?.raw ?? -1 }
 
     package func check() throws {
         try pause(milliseconds: 0)

@@ -9,6 +9,11 @@ package enum JSONFile {
         try DurableFile.replace(path, text: try text(value))
     }
 
+    /// Replaces the file whole, but not durably.
+    package static func put<Value: Encodable>(_ path: String, with value: Value) throws {
+        try FileTree.replace(path, text: try text(value))
+    }
+
     /// Reads the file; nil when it does not exist.
     package static func read<Value: Decodable>(_ type: Value.Type, from path: String) throws -> Value? {
         guard let bytes = try content(path) else { return nil }

@@ -48,6 +48,10 @@ package enum SettingsFile {
             "snapshot create refuses when a clone had to replay more, and less is possible"
         ),
         (
+            "snapshot.ready", .number(\.snapshotReady, 0...100),
+            "so many of the newest snapshots are kept ready for clones of their own moment in a tenth of a second"
+        ),
+        (
             "keep.expire_date", .text(\.expireDate),
             "as date --date understands it: every moment since then stays reachable"
         ),

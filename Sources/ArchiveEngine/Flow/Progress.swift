@@ -1,3 +1,5 @@
+package import WALFormat
+
 /// How long work tells its front end where it is.
 ///
 /// Called from the thread that does the work.
@@ -7,6 +9,8 @@ package struct Progress: Sendable {
         case step(String)
         /// Bytes done of a total, where it is known, of the present step.
         case bytes(done: UInt64, total: UInt64?)
+        /// WAL replayed, and the time of the last commit in it, where that is known.
+        case replayed(bytes: UInt64, total: UInt64, to: PostgresTime?)
         /// Something a user should know that is no error.
         case note(String)
     }

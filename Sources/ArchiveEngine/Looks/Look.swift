@@ -40,8 +40,10 @@ package final class Look: Sendable {
         progress: Progress = .silent,
         interruption: Interruption? = nil
     ) throws -> Look {
-        LookRemoval(container).run()
+        // Where a supervisor runs, it does that.
+        if !isKept(container) { LookRemoval(container).run() }
         if let look = try shared(container, plan, keepSeconds) { return look }
+        if let look = try moved(container, plan, requested, keepSeconds, progress, interruption) { return look }
         let name = "look-" + String(UInt32.random(in: .min ... .max), radix: 16)
         // First: what nobody holds is removed by whoever comes by.
         let lease = try Self.lease(container, name)
@@ -50,14 +52,9 @@ package final class Look: Sendable {
                 .run(name: name, plan: plan, requested: requested, keptUntil: until(0))
             let started = try CloneServer(container, record, walIsChecked: plan.isWholeRead)
                 .start(progress: progress, interruption: interruption)
-            var made = try CloneCatalog(container).find(name)
-            if made.state == .recovered {
-                made.nextTransaction = try Self.nextTransaction(container, port: started.port)
-                try CloneCatalog(container).save(made)
-            }
             return Look(
                 container,
-                made,
+                try noted(container, name),
                 port: started.port,
                 lease: lease,
                 keepSeconds: keepSeconds
@@ -66,6 +63,59 @@ package final class Look: Sendable {
             lease.release()
             LookRemoval(container).run(only: name)
             throw error
+        }
+    }
+
+    /// With what a look at the end of a plan begins.
+    package static func source(_ container: Container, _ plan: RestorePlan) throws -> RecoverySource {
+        plan.source(looks: try CloneCatalog(container).listed())
+    }
+
+    /// Its record, with what tells whether somebody writes into it.
+    private static func noted(_ container: Container, _ name: String) throws -> CloneRecord {
+        var made = try CloneCatalog(container).find(name)
+        guard made.state == .recovered else { return made }
+        made.nextTransaction = try nextTransaction(container, port: made.port)
+        try CloneCatalog(container).save(made)
+        return made
+    }
+
+    /// A look that nobody uses, let forward to the plan's stop: only the WAL between the two is replayed.
+    ///
+    /// - Returns: nil where there is none, or it did not get there; then it is gone.
+    private static func moved(
+        _ container: Container,
+        _ plan: RestorePlan,
+        _ requested: String,
+        _ keepSeconds: Double,
+        _ progress: Progress,
+        _ interruption: Interruption?
+    ) throws -> Look? {
+        guard case .look(let name, let position) = try source(container, plan), position < plan.stop,
+            let lease = try? HeldLock.acquire(container.paths.lookLease(name), description: "moving the look")
+        else { return nil }
+        do {
+            var record = try CloneCatalog(container).find(name)
+            // Before the lease was held another may have moved it.
+            guard plan.source(looks: [record]) == .look(name, at: position), CloneServer(container, record).isRunning
+            else {
+                lease.release()
+                return nil
+            }
+            record.goOn(to: plan, requested: requested)
+            // From here on it is at neither moment, and nobody shares it.
+            try CloneCatalog(container).save(record)
+            try FaultPoint.pass("look.moving")
+            try CloneServer(container, record, walIsChecked: plan.readFrom <= position)
+                .goOn(progress: progress, interruption: interruption)
+            let made = try noted(container, name)
+            try lease.share()
+            return Look(container, made, port: made.port, lease: lease, keepSeconds: keepSeconds)
+        } catch {
+            lease.release()
+            LookRemoval(container).run(only: name, all: true)
+            try interruption?.check()
+            return nil
         }
     }
 
@@ -116,8 +166,12 @@ package final class Look: Sendable {
             try? CloneCatalog(container).save(left)
         }
         lease.release()
-        let isKept = (try? HeldLock.isHeld(container.paths.supervisorLock)) ?? nil != nil
-        LookRemoval(container).run(only: record.name, all: !isKept)
+        LookRemoval(container).run(only: record.name, all: !Self.isKept(container))
+    }
+
+    /// Whether a supervisor removes looks when their time is over.
+    private static func isKept(_ container: Container) -> Bool {
+        (try? HeldLock.isHeld(container.paths.supervisorLock)) ?? nil != nil
     }
 
     private static func lease(_ container: Container, _ name: String) throws -> HeldLock {

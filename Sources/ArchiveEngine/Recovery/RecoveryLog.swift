@@ -51,6 +51,18 @@ struct RecoveryLog {
         stop = way.stop
     }
 
+    /// Where a recovery has ended, and between which transactions that is.
+    static func ending(_ record: CloneRecord) -> String {
+        func words(_ what: String, _ time: PostgresTime?, _ transaction: UInt32?) -> String {
+            guard let time else { return "" }
+            let number = transaction.map { "transaction \($0)" } ?? "what was committed"
+            return "\(what) \(number), \(Instant.local(time))"
+        }
+        return "stopped at \(record.stop)"
+            + words("; last in it:", record.lastTransactionTime, record.lastTransactionID)
+            + words("; first left out:", record.firstLeftOut, record.firstLeftOutTransactionID)
+    }
+
     func begins() { write([asked, planned]) }
 
     /// - Parameters:
@@ -63,6 +75,15 @@ struct RecoveryLog {
             "replayed from \(redo) to \(stop): \(stop.bytes(since: redo)) bytes\(time)",
             "stopped at \(stop), as planned; "
                 + (timeline.map { "it goes on as timeline \($0)" } ?? "it stays there, and takes no writes"),
+        ])
+    }
+
+    /// Nothing was replayed.
+    func tookImage(_ image: ReadyImage) {
+        write([
+            asked,
+            "a copy of the snapshot's image, which was recovered to \(stop) at \(Instant.local(image.madeAt)) and goes on "
+                + "as timeline \(image.timeline)",
         ])
     }
 

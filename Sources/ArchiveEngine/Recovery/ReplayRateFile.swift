@@ -14,6 +14,6 @@ package struct ReplayRateFile: Sendable {
     }
 
     func learn(bytes: UInt64, seconds: Double) {
-        try? JSONFile.replace(container.paths.replayRate, with: read().learning(bytes: bytes, seconds: seconds))
+        try? JSONFile.put(container.paths.replayRate, with: read().learning(bytes: bytes, seconds: seconds))
     }
 }

@@ -41,11 +41,11 @@ struct TargetRecovery {
     func hold() throws -> TimelineID? {
         guard let connection = try reachCheckedTarget() else { return try promote() }
         defer { connection.close() }
-        // What a transaction has locked that has not ended at the target stays locked, and no reader gets by.
+        // What a transaction has locked that has not ended at the target stays locked, and no reader gets by. In a hot
+        // standby nobody else can lock like that.
         let locks = try connection.query(
             """
-            SELECT FROM pg_locks l JOIN pg_stat_activity a USING (pid)
-            WHERE l.granted AND l.mode = 'AccessExclusiveLock' AND a.backend_type = 'startup' LIMIT 1
+            SELECT FROM pg_lock_status() WHERE granted AND mode = 'AccessExclusiveLock' LIMIT 1
             """
         )
         return locks.isEmpty ? nil : try promote()
@@ -56,7 +56,7 @@ struct TargetRecovery {
     /// - Returns: a connection, or nil where it can take none as a hot standby.
     private func reachCheckedTarget() throws -> SQLConnection? {
         guard let connection = try reachTarget() else { return nil }
-        let replayed = try replayed(connection)
+        let replayed = try replayed(connection).position
         guard replayed == stop else {
             connection.close()
             throw ArchiveError(
@@ -84,13 +84,14 @@ struct TargetRecovery {
         var connection: SQLConnection?
         var pauseMilliseconds: Int32 = 2
         var endSeenAt: Double?
+        var titleReadAt = SystemClock.monotonicSeconds()
         while true {
             try interruption?.check()
             try requireAlive()
             if connection == nil { connection = connectWhereAccepted() }
             if let open = connection {
-                let position = try positionWhileAlive(open)
-                report(position)
+                let (position, time) = try positionWhileAlive(open)
+                report(position, time)
                 if position >= stop { return open }
                 // Long replays are asked less often; the last stretch every few milliseconds.
                 pauseMilliseconds = stop.bytes(since: position) > 64 << 20 ? 50 : 2
@@ -98,11 +99,12 @@ struct TargetRecovery {
                 let now = SystemClock.monotonicSeconds()
                 if now - (endSeenAt ?? now) > 0.3 { return nil }
                 endSeenAt = endSeenAt ?? now
-            } else {
+            } else if SystemClock.monotonicSeconds() - titleReadAt > 0.1 {
                 reportFromProcessTitle()
+                titleReadAt = SystemClock.monotonicSeconds()
             }
             try server.pause(
-                milliseconds: connection == nil ? 5 : pauseMilliseconds,
+                milliseconds: connection == nil ? 2 : pauseMilliseconds,
                 interrupt: interruption?.descriptor
             )
         }
@@ -119,7 +121,7 @@ struct TargetRecovery {
         )
     }
 
-    private func positionWhileAlive(_ connection: SQLConnection) throws -> LSN {
+    private func positionWhileAlive(_ connection: SQLConnection) throws -> (position: LSN, time: PostgresTime?) {
         do {
             return try replayed(connection)
         } catch {
@@ -136,13 +138,17 @@ struct TargetRecovery {
         return try? connect()
     }
 
-    private func replayed(_ connection: SQLConnection) throws -> LSN {
-        let text = try connection.query("SELECT pg_last_wal_replay_lsn()").first?.first ?? nil
-        return text.flatMap { LSN($0) } ?? .invalid
+    /// How far it has replayed, and the time of the last commit or abort in that.
+    private func replayed(_ connection: SQLConnection) throws -> (position: LSN, time: PostgresTime?) {
+        let row = try connection.query(
+            "SELECT pg_last_wal_replay_lsn(), (extract(epoch FROM pg_last_xact_replay_timestamp()) * 1000000)::int8"
+        ).first
+        let time = (row?.last ?? nil).flatMap { Int64($0) }.map { PostgresTime(unixMicroseconds: $0) }
+        return ((row?.first ?? nil).flatMap { LSN($0) } ?? .invalid, time)
     }
 
-    private func report(_ position: LSN) {
-        progress.report(.bytes(done: min(position.bytes(since: redo), total), total: total))
+    private func report(_ position: LSN, _ time: PostgresTime? = nil) {
+        progress.report(.replayed(bytes: min(position.bytes(since: redo), total), total: total, to: time))
     }
 
     /// Before it is consistent a server answers nobody; its startup process shows the segment in its title.

@@ -29,11 +29,18 @@ package struct TargetResolver: Sendable {
 
     /// - Parameters:
     ///   - snapshotName: the only snapshot to consider; nil picks the one with the least to replay.
+    ///   - takesImage: the plan by which the snapshot's image was made will do, as no WAL is needed then.
     package func resolve(
         _ target: Target,
         snapshot snapshotName: String? = nil,
-        timeline: Timeline = .newest
+        timeline: Timeline = .newest,
+        takesImage: Bool = false
     ) throws -> RestorePlan {
+        if takesImage, target == .snapshotItself, timeline == .newest, let snapshotName,
+            let image = ReadyImages(container).image(of: snapshotName)
+        {
+            return image.plan
+        }
         let snapshots = try candidates(snapshotName)
         guard let newest = snapshots.first else { throw TargetRefusal(target, .noSnapshot).error }
         if case .time(let time, _) = target { try awaitClock(time) }

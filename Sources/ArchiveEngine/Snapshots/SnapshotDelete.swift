@@ -52,6 +52,8 @@ package struct SnapshotDelete: Sendable {
 
     func removeTree(_ name: String) throws {
         let paths = container.paths.snapshot(name)
+        try ReadyImages(container).end(of: name)
+        try ReadyImages(container).removeTree(of: name)
         if FileTree.exists(paths.root) { try container.driver.deleteVolume(paths.root) }
         try FaultPoint.pass("snapshot.afterVolume")
         try FileTree.removeTree(paths.directory)

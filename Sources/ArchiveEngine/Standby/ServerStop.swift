@@ -30,7 +30,12 @@ extension Container {
             )
         }
         do {
-            return try PostgresInstallation.find(major: major)
+            let noted = (try? JSONFile.read(ExaminedPostgres.self, from: paths.installation)) ?? nil
+            let found = try PostgresInstallation.find(major: major, known: noted)
+            if let examined = ExaminedPostgres(found), examined != noted {
+                try? JSONFile.put(paths.installation, with: examined)
+            }
+            return found
         } catch {
             throw ArchiveError(.failed, error.message, hint: error.hint)
         }

@@ -6,6 +6,7 @@ package enum StandbyTree {
     /// Makes each tablespace link relative, so that a copy of the tree is self-contained.
     package static func relinkTablespaces(_ tree: ServerTree) throws {
         guard FileTree.exists(tree.tablespaceLinks) else { return }
+        var isChanged = false
         for name in try FileTree.list(tree.tablespaceLinks) {
             let link = "\(tree.tablespaceLinks)/\(name)"
             guard FileTree.isSymbolicLink(link), let oid = UInt32(name), FileTree.isDirectory(tree.tablespace(oid))
@@ -15,8 +16,9 @@ package enum StandbyTree {
             let relative = "../../tablespaces/\(name)"
             guard try FileTree.linkTarget(link) != relative else { continue }
             try FileTree.replaceLink(link, target: relative)
+            isChanged = true
         }
-        try DurableFile.syncDirectory(tree.tablespaceLinks)
+        if isChanged { try DurableFile.syncDirectory(tree.tablespaceLinks) }
     }
 
     /// Refuses a tree with a tablespace link that leaves it: a server on a copy would touch files that are not its own.

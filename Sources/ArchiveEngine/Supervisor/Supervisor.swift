@@ -55,6 +55,8 @@ package struct Supervisor: Sendable {
         let looking = try OwnedThread.start(name: "looks") { looks.run() }
         let clones = try CloneKeeper(container, log: log)
         let cloneKeeping = try OwnedThread.start(name: "clones") { clones.run() }
+        let ready = try ReadyKeeper(container, log: log)
+        let preparing = try OwnedThread.start(name: "ready") { ready.run() }
         let ending = try serve(listener, signals: signals, keepers: keepers, log: log)
         log.line("supervisor ending: \(ending)")
         space.end()
@@ -62,6 +64,7 @@ package struct Supervisor: Sendable {
         indexer.end()
         looks.end()
         clones.end()
+        ready.end()
         for keeper in keepers { keeper.end() }
         for thread in threads { thread.join() }
         counter.join()
@@ -69,6 +72,7 @@ package struct Supervisor: Sendable {
         indexing.join()
         looking.join()
         cloneKeeping.join()
+        preparing.join()
         // Nobody would remove them later.
         LookRemoval(container).run(all: true)
     }

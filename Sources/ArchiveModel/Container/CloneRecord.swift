@@ -42,6 +42,10 @@ package struct CloneRecord: Codable, Hashable, Sendable {
     package var stop: LSN
     /// Commit time of the last transaction included, where one is known.
     package var lastTransactionTime: PostgresTime?
+    package var lastTransactionID: UInt32?
+    /// The first transaction left out, where there is one close by.
+    package var firstLeftOut: PostgresTime?
+    package var firstLeftOutTransactionID: UInt32?
     /// Hot-standby parameters that recovery to `stop` needs.
     package var parameters: HotStandbyParameters
     /// Of a look, which is not promoted: it is removed after this instant, once nobody uses it.
@@ -73,6 +77,24 @@ package struct CloneRecord: Codable, Hashable, Sendable {
     package var isProtected: Bool { protected ?? false }
     package var isReachable: Bool { reachable ?? false }
     package var isUnfinished: Bool { unfinished ?? false }
+
+    /// Of a look that stands at its stop: it has to recover from there to a plan's.
+    package mutating func goOn(to plan: RestorePlan, requested: String) {
+        state = .created
+        self.requested = requested
+        targetTime = plan.targetTime
+        redo = stop
+        stop = plan.stop
+        holds(plan)
+    }
+
+    /// Notes what is in it, and what no longer.
+    package mutating func holds(_ plan: RestorePlan) {
+        lastTransactionTime = plan.lastTransactionTime
+        lastTransactionID = plan.lastTransactionID
+        firstLeftOut = plan.firstLeftOut
+        firstLeftOutTransactionID = plan.firstLeftOutTransactionID
+    }
 
     package init(
         name: String,

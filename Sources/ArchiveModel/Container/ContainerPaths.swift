@@ -52,10 +52,14 @@ package struct ContainerPaths: Hashable, Sendable {
     package static func look(ofLease name: String) -> String? {
         name.hasPrefix("look-") && name.hasSuffix(".lease") ? String(name.dropLast(".lease".count)) : nil
     }
+    /// Held by who makes a snapshot's image.
+    package var readyLock: String { "\(run)/ready.lock" }
     package var compressionLock: String { "\(run)/compression.lock" }
     package var controlSocket: String { "\(run)/control.sock" }
     package var standbyHold: String { "\(run)/standby.hold" }
     package var lastVerification: String { "\(run)/verify.json" }
+    /// What PostgreSQL said of its version, so that it is not asked each time.
+    package var installation: String { "\(run)/postgres.json" }
     /// How quickly recoveries went.
     package var replayRate: String { "\(run)/replay.json" }
     /// What a process has for itself while it lives.
@@ -64,6 +68,8 @@ package struct ContainerPaths: Hashable, Sendable {
         case restoreHold = "restore"
         /// Where an import unpacks.
         case importWork = "import"
+        /// The socket of a server that becomes an image.
+        case imageSocket = "image"
     }
     package func file(_ kind: ProcessFile, of pid: Int32) -> String { "\(run)/\(kind.rawValue)-\(pid)" }
     /// The process of a file in `run`; nil for another file.
@@ -114,6 +120,12 @@ package struct SnapshotPaths: Hashable, Sendable {
     package var record: String { "\(directory)/snapshot.json" }
     package var root: String { "\(directory)/root" }
     package var tree: ServerTree { ServerTree(root: root) }
+    /// Its image, from which a clone of its own moment starts without recovery.
+    package var readyRecord: String { "\(directory)/ready.json" }
+    package var readyRoot: String { "\(directory)/ready" }
+    package var readyTree: ServerTree { ServerTree(root: readyRoot) }
+    /// What the image's server needs while it is made.
+    package var making: String { "\(directory)/making" }
 }
 
 package struct ClonePaths: Hashable, Sendable {
@@ -136,6 +148,8 @@ package struct ClonePaths: Hashable, Sendable {
     package var recoveryLog: String { "\(log)/recovery.log" }
     /// What users edit; never overwritten.
     package var configuration: String { "\(directory)/postgresql.conf" }
+    /// Of a look: where its recovery ends.
+    package var target: String { "\(directory)/target.conf" }
     package var hostBasedAuthentication: String { "\(directory)/pg_hba.conf" }
     package var identMap: String { "\(directory)/pg_ident.conf" }
 }

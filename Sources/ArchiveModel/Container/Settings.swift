@@ -18,6 +18,8 @@ package struct Settings: Hashable, Sendable {
     package var preloadLibraries = ""
     /// WAL that a new snapshot may leave a clone to replay when upstream's last checkpoint is older; in bytes.
     package var snapshotDebtBytes: UInt64 = 256 << 20
+    /// How many of the newest snapshots have an image.
+    package var snapshotReady = 1
     /// As `date --date` understands it: how far back any moment stays reachable.
     package var expireDate = "1 week ago"
     /// Usable snapshots that expiry always leaves.

@@ -1,6 +1,23 @@
 import Glibc
 
 extension FileTree {
+    /// Puts a text under `path`, over what is there, in one step: whole for whoever reads, and not durable.
+    ///
+    /// For what means nothing after the host's crash: see `DurableFile.replace`.
+    package static func replace(_ path: String, text: String, mode: UInt32 = 0o600) throws(SystemError) {
+        let temporary = DurableFile.temporaryName(for: path)
+        do throws(SystemError) {
+            let file = try Descriptor.open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, mode: mode)
+            try file.writeAll(Array(text.utf8))
+            try checkedCall(fchmod(file.raw, mode), "set the mode of", path)
+            try file.close()
+            try checkedCall(rename(temporary, path), "rename \(temporary) to", path)
+        } catch {
+            unlink(temporary)
+            throw error
+        }
+    }
+
     /// Removes a file or link; one that is not there is fine.
     ///
     /// Not durable: see `DurableFile.remove`.

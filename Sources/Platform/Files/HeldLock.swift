@@ -91,6 +91,13 @@ package final class HeldLock: Sendable {
         }
     }
 
+    /// Lets shared holders in beside this one, without letting go in between.
+    package func share() throws(SystemError) {
+        try state.withLock { state throws(SystemError) in
+            _ = try checked(pgarchive_try_lock(state.descriptor, true), "share the lock", path)
+        }
+    }
+
     /// The locked descriptor, for a child that shall keep the lock when this one lets go; nil after the release.
     package var raw: Int32? {
         state.withLock { state in

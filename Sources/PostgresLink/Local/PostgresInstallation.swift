@@ -14,14 +14,16 @@ package struct PostgresInstallation: Sendable, Hashable {
 
     /// The installation of a major: `PGARCHIVE_POSTGRES_15` where it is set, then the usual places, then PATH.
     ///
+    /// - Parameter known: what was found before, and need not be asked again.
     /// - Throws: `local`, also when the named directory holds another major: it never silently takes another one.
     package static func find(
         major: PostgresMajor,
+        known: ExaminedPostgres? = nil,
         environment: [String: String] = LibpqEnvironment.current()
     ) throws(LinkError) -> PostgresInstallation {
         let variable = "PGARCHIVE_POSTGRES_\(major.rawValue)"
         if let named = environment[variable], !named.isEmpty {
-            guard let found = examine(named), found.major == major else {
+            guard let found = examine(named, known), found.major == major else {
                 throw LinkError(
                     .local,
                     "\(variable) names \(named), where there is no PostgreSQL \(major.rawValue)",
@@ -31,7 +33,7 @@ package struct PostgresInstallation: Sendable, Hashable {
             return found
         }
         for directory in places(major, path: environment["PATH"] ?? "") {
-            if let found = examine(directory), found.major == major { return found }
+            if let found = examine(directory, known), found.major == major { return found }
         }
         throw LinkError(
             .local,
@@ -51,9 +53,10 @@ package struct PostgresInstallation: Sendable, Hashable {
     }
 
     /// Asks the `postgres` of a directory for its version; nil where there is none that answers.
-    package static func examine(_ directory: String) -> PostgresInstallation? {
+    package static func examine(_ directory: String, _ known: ExaminedPostgres? = nil) -> PostgresInstallation? {
         let executable = FilePath.join(directory, "postgres")
         guard access(executable, X_OK) == 0 else { return nil }
+        if known?.directory == directory, let same = known?.installation { return same }
         let request = SpawnRequest(
             executable: executable,
             arguments: ["--version"],

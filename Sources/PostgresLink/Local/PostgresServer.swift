@@ -29,6 +29,7 @@ package enum PostgresServer {
             standardError: .file(launch.logFile),
             newSession: true,
             user: launch.user,
+            parentDeathSignal: launch.endsWithParent ? SIGQUIT : nil,
             umask: 0o077
         )
         do throws(SystemError) {

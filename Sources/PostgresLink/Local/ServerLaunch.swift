@@ -22,6 +22,8 @@ package struct ServerLaunch: Sendable {
     /// As whom to ask whether it is ready; any answer will do, so the role need not exist.
     package var role: String
     package var database: String
+    /// Stops at once when the thread that starts it ends.
+    package var endsWithParent = false
 
     package init(
         installation: PostgresInstallation,

@@ -35,48 +35,55 @@ extension SegmentFetch {
         guard let until = request.until, case .segment(let name)? = ArchiveFileName(request.name),
             let start = name.start(size: directory.segmentSize), start >= until
         else { return }
-        reachedEnd()
+        _ = reachedEnd()
     }
 
     /// The same where it asks again for the segment that is cut.
     ///
     /// It may also do so at its start, for the checkpoint's segment, then for the redo's, then for this one again. So
     /// the files in pg_wal decide: at the end the last one that it was given is this one.
-    func noteEndBeforeServing(_ segment: FetchPlan.Segment) {
+    ///
+    /// - Returns: whether the limit has moved meanwhile, so that it asks once more with the new one.
+    func noteEndBeforeServing(_ segment: FetchPlan.Segment) -> Bool {
         guard request.endFile != nil, segment.limit < directory.segmentSize.segmentEnd(of: segment.start) else {
-            return
+            return false
         }
         let given = FilePath.parent(of: request.target)
-        guard let this = try? FileTree.status(FilePath.join(given, segment.name.description)) else { return }
+        guard let this = try? FileTree.status(FilePath.join(given, segment.name.description)) else { return false }
         let number = directory.segmentSize.number(of: segment.start)
         let timelines = request.path?.legs.map(\.timeline) ?? [segment.name.timeline]
         for timeline in timelines where number > 0 {
             let before = SegmentName(timeline: timeline, number: number - 1, size: directory.segmentSize)
             guard let status = try? FileTree.status(FilePath.join(given, before.description)) else { continue }
-            if status.modified >= this.modified { return }
+            if status.modified >= this.modified { return false }
         }
-        reachedEnd()
+        return reachedEnd()
     }
 
     /// Notes that the server has all that it gets, and answers it ever later.
     ///
     /// A server that nobody promotes asks for ever, and would do so fifty times a second. It waits for as long as it
-    /// has been at its end already; promotion and the server's own end are noticed at once.
-    private func reachedEnd() {
-        guard let path = request.endFile else { return }
+    /// has been at its end already; promotion, the server's own end, and a limit that moves are noticed at once.
+    ///
+    /// - Returns: whether the limit moves.
+    private func reachedEnd() -> Bool {
+        guard let path = request.endFile else { return false }
         // Of this start of the server: what an earlier one noted says nothing.
         let server = "\(getsid(0))\n"
         guard (try? FileTree.readText(path, limit: 64)) == server, let noted = try? FileTree.status(path).modified
         else {
-            guard let file = try? Descriptor.open(path, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW) else { return }
+            guard let file = try? Descriptor.open(path, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW) else {
+                return false
+            }
             try? file.writeAll(Array(server.utf8))
-            return
+            return false
         }
         let seconds = Double(max(0, SystemClock.now() - noted)) / 1_000_000
-        let wake = try? FetchWait(archive: request.archive)
+        let wake = try? FetchWait(archive: request.archive, endFile: path)
             .next(until: Deadline(seconds: min(seconds, Self.longestWaitSeconds)), archiveMatters: false)
         // During its promotion it reads its last segment once more.
         if wake == .promoted { unlink(path) }
+        return wake == .released
     }
 
     private static let longestWaitSeconds = 300.0

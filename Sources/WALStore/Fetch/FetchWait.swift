@@ -11,6 +11,8 @@ final class FetchWait {
     enum Wake {
         case archiveChanged
         case promoted
+        /// The end file was taken away: the caller's limit is about to move.
+        case released
         case orphaned
         case timeIsOver
     }
@@ -20,13 +22,16 @@ final class FetchWait {
     private let lookMilliseconds: Int32
     private let watch: FileWatch?
     private let archive: String
+    /// Ends the wait when it is gone.
+    private let endFile: String?
     private let guardians: [Int32]
     private var isOrphan = false
 
     /// Watches from now on: what is looked at afterwards cannot change unseen.
-    init(archive: String) {
+    init(archive: String, endFile: String? = nil) {
         self.archive = archive
-        watch = Self.watch(archive)
+        self.endFile = endFile
+        watch = Self.watch(archive, endFile)
         lookMilliseconds = watch == nil ? 50 : 1000
         var handles: [Int32] = []
         // The leader's parent is the postmaster: when that is killed, its children must end before it can come back.
@@ -42,8 +47,9 @@ final class FetchWait {
         guardians = handles
     }
 
-    private static func watch(_ archive: String) -> FileWatch? {
+    private static func watch(_ archive: String, _ endFile: String?) -> FileWatch? {
         guard let watch = try? FileWatch(),
+            endFile.map({ (try? watch.add(FilePath.parent(of: $0), [.deleted])) != nil }) ?? true,
             (try? watch.add(archive, [.movedTo, .created, .closedAfterWriting])) != nil,
             (try? watch.add(".", [.movedTo, .created])) != nil
         else { return nil }
@@ -61,6 +67,7 @@ final class FetchWait {
         while true {
             if isOrphan { return .orphaned }
             if FileTree.exists(Self.promoteFile) { return .promoted }
+            if let endFile, !FileTree.exists(endFile) { return .released }
             if deadline.hasPassed { return .timeIsOver }
             let items = [PollItem(watch?.raw ?? -1)] + guardians.map { PollItem($0) }
             let ready = try Poll.wait(

@@ -41,7 +41,7 @@ package struct SegmentFetch {
     private var isStandby: Bool { request.isPlain && FileTree.exists("standby.signal") }
 
     private func serveWithPatience(report: (String) -> Void) -> FetchOutcome {
-        if case .segment(let segment) = plan { noteEndBeforeServing(segment) }
+        if case .segment(let segment) = plan, noteEndBeforeServing(segment) { return .notThere("its end has moved") }
         let deadline = Deadline(seconds: isStandby ? 0 : request.patienceSeconds)
         while true {
             let trouble: FetchTrouble

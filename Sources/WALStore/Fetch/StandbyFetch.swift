@@ -43,7 +43,7 @@ struct StandbyFetch {
             if let outcome = try answer.get() { return outcome }
             switch try wait.next(until: deadline) {
             case .archiveChanged: continue
-            case .promoted: return .notThere("promotion was asked for")
+            case .promoted, .released: return .notThere("promotion was asked for")
             case .orphaned: return .notThere("the server is gone")
             case .timeIsOver: return .notThere("it is not in the archive yet")
             }

@@ -102,8 +102,13 @@ struct CloneCreateCommand: ContainerCommand {
         if let hint = request.swapped(among: try SnapshotCatalog(container).all().map(\.name)) {
             throw ArchiveError(.notFound, "there is no snapshot '\(request.target.snapshot ?? "")'", hint: hint)
         }
-        let plan = try request.target.plan(in: container, for: "clone create", global)
-        let view = ClonePlanView(name: request.name, requested: request.target.text, plan: plan)
+        let plan = try request.target.plan(in: container, for: "clone create", takesImage: true, global)
+        let view = ClonePlanView(
+            name: request.name,
+            requested: request.target.text,
+            plan: plan,
+            begin: RecoveryBegin(plan.source(image: ReadyImages(container).image(of: plan.snapshot)), plan, container)
+        )
         if dryRun {
             try render.show(view) { _ in view.text }
             return
@@ -229,18 +234,28 @@ struct ClonePlanView: Encodable {
     let requested: String
     let plan: RestorePlan
     let debtBytes: UInt64
+    private let begin: RecoveryBegin
 
-    init(name: String, requested: String, plan: RestorePlan) {
+    private enum CodingKeys: CodingKey {
+        case name
+        case requested
+        case plan
+        case debtBytes
+    }
+
+    init(name: String, requested: String, plan: RestorePlan, begin: RecoveryBegin? = nil) {
         self.name = name
         self.requested = requested
         self.plan = plan
         self.debtBytes = plan.debtBytes
+        self.begin = begin ?? RecoveryBegin(plan)
     }
 
+    /// Two lines: where to, and how.
     var summary: String {
         "recovers to \(plan.stop) on timeline \(plan.path.target)"
             + (plan.lastTransactionTime.map { ", last commit \(HumanText.instant($0))" } ?? "")
-            + ", from snapshot '\(plan.snapshot)', \(HumanText.bytes(plan.debtBytes)) of WAL to replay"
+            + (plan.firstLeftOut.map { ", first left out \(HumanText.instant($0))" } ?? "") + "\n" + begin.text
     }
 
     var text: String {
@@ -250,8 +265,8 @@ struct ClonePlanView: Encodable {
             ("snapshot", plan.snapshot),
             ("replay from", "\(plan.redo)"),
             ("stop at", "\(plan.stop)"),
-            ("WAL to replay", HumanText.bytes(plan.debtBytes)),
-            ("ready in about", HumanText.elapsed(seconds: plan.predictedSeconds)),
+            ("WAL to replay", HumanText.bytes(begin.debtBytes)),
+            ("ready in about", HumanText.elapsed(seconds: begin.seconds)),
             ("timelines", "\(plan.path)"),
         ]
         if let time = plan.lastTransactionTime {

@@ -39,6 +39,8 @@ extension CommonOptions {
                 switch event {
                 case .step(let text): line.step(text)
                 case .bytes(let done, let total): line.bytes(done: done, total: total)
+                case .replayed(let bytes, let total, let time):
+                    line.bytes(done: bytes, total: total, remark: time.map { "at \(HumanText.instantSeconds($0))" })
                 case .note(let text): line.note(text)
                 }
             }

@@ -43,7 +43,9 @@ final class ProgressLine: Sendable {
     }
 
     /// Bytes done of the present step; a total of nil is not known.
-    func bytes(done: UInt64, total: UInt64?) {
+    ///
+    /// - Parameter remark: where that is by other measures.
+    func bytes(done: UInt64, total: UInt64?, remark: String? = nil) {
         guard isOn else { return }
         state.withLock { state in
             let now = monotonicSeconds()
@@ -54,9 +56,10 @@ final class ProgressLine: Sendable {
             if !isTerminal, now - state.stepStarted < pause { return }
             state.lastDrawn = now
             if isTerminal {
-                draw(terminalLine(state, done: done, total: total), &state)
+                draw(terminalLine(state, done: done, total: total, remark: remark), &state)
             } else {
-                StandardError.write(Self.line(state.step, done: done, total: total, rate: state.rate.perSecond) + "\n")
+                let text = Self.line(state.step, done: done, total: total, rate: state.rate.perSecond, remark: remark)
+                StandardError.write(text + "\n")
             }
         }
     }
@@ -96,20 +99,21 @@ final class ProgressLine: Sendable {
         state.isDrawn = true
     }
 
-    private func terminalLine(_ state: State, done: UInt64, total: UInt64?) -> String {
-        let text = Self.line(state.step, done: done, total: total, rate: state.rate.perSecond)
+    private func terminalLine(_ state: State, done: UInt64, total: UInt64?, remark: String?) -> String {
+        let text = Self.line(state.step, done: done, total: total, rate: state.rate.perSecond, remark: remark)
         guard let total, total > 0 else { return text }
         let room = min(30, Terminal.columns - text.count - 4)
         return room < 8 ? text : text + "  " + Self.bar(fraction: Double(done) / Double(total), width: room)
     }
 
     /// `base backup  1.2 GB of 4.0 GB (30%), 120 MB/s, 24s left`.
-    static func line(_ step: String, done: UInt64, total: UInt64?, rate: Double?) -> String {
+    static func line(_ step: String, done: UInt64, total: UInt64?, rate: Double?, remark: String? = nil) -> String {
         var text = "\(step)  \(HumanText.bytes(done))"
         if let total, total > 0 {
             let percent = min(100, Int(Double(done) / Double(total) * 100))
             text += " of \(HumanText.bytes(max(total, done))) (\(percent)%)"
         }
+        if let remark { text += ", \(remark)" }
         guard let rate, rate > 0 else { return text }
         text += ", \(HumanText.bytes(UInt64(min(rate, 1e18))))/s"
         if let total, total > done {

@@ -14,12 +14,13 @@ struct SnapshotCommand: ParsableCommand {
 
             SETTINGS
               snapshot.debt     WAL that a new snapshot may leave a clone to replay
+              snapshot.ready    of how many of the newest clones start at once
               keep.expire_date  how far back every moment stays reachable
               keep.minimum      how many snapshots expiry always leaves
             """,
         subcommands: [
-            SnapshotCreateCommand.self, SnapshotListCommand.self, SnapshotExpireCommand.self,
-            SnapshotDeleteCommand.self,
+            SnapshotCreateCommand.self, SnapshotListCommand.self, SnapshotPrepareCommand.self,
+            SnapshotExpireCommand.self, SnapshotDeleteCommand.self,
         ]
     )
 }

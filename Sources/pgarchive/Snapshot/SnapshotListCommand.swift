@@ -12,7 +12,8 @@ struct SnapshotListCommand: ContainerCommand {
             COLUMNS
               TL, LSN          the timeline and the WAL position that the snapshot is at
               EARLIEST TARGET  the first moment that a clone of it can have
-              DEBT             WAL that a clone of the snapshot's own moment has to replay
+              DEBT             WAL that a clone of the snapshot's own moment has to replay;
+                               ready: an image of it takes writes at once
               OWN, COUNTED     space that only this snapshot holds, and the count's age
 
             The space is counted in the background by the supervisor.
@@ -43,7 +44,8 @@ struct SnapshotListCommand: ContainerCommand {
             pattern.map { Glob.matches($0, record.name) } ?? true
         }
         let space = SnapshotSpace.read(container)
-        let rows = records.map { SnapshotRow(record: $0, space: space[$0.name]) }
+        let images = ReadyImages(container)
+        let rows = records.map { SnapshotRow(record: $0, space: space[$0.name], image: images.image(of: $0.name)) }
         let whenEmpty = pattern.map { "no snapshot matches '\($0)'" } ?? "no snapshots"
         try render.list(rows, name: \.record.name) { palette in
             Self.table(rows, whenEmpty: whenEmpty).text(palette)
@@ -66,7 +68,7 @@ struct SnapshotListCommand: ContainerCommand {
                 .init("\(record.timeline)"),
                 .init("\(record.replayed)"),
                 .init(HumanText.instantFullSecond(from: record.earliestTarget)),
-                .init(HumanText.bytes(record.debtBytes)),
+                row.image == nil ? .init(HumanText.bytes(record.debtBytes)) : .init("ready", .good),
                 .init(row.space.map { HumanText.bytes($0.bytes) } ?? "-"),
                 .init(row.space.map { HumanText.age(of: $0.countedAt, now: now) + " ago" } ?? "-", .faint),
             ])
@@ -79,12 +81,14 @@ struct SnapshotListCommand: ContainerCommand {
 struct SnapshotRow: Encodable {
     let record: SnapshotRecord
     let space: SnapshotSpace.Count?
+    var image: ReadyImage?
 
     private enum Key: String, CodingKey {
         case debtBytes
         case earliestTarget
         case ownBytes
         case ownCountedAt
+        case readySince
     }
 
     func encode(to encoder: any Encoder) throws {
@@ -94,5 +98,6 @@ struct SnapshotRow: Encodable {
         try container.encode(record.earliestTarget, forKey: .earliestTarget)
         try container.encodeIfPresent(space?.bytes, forKey: .ownBytes)
         try container.encodeIfPresent(space?.countedAt, forKey: .ownCountedAt)
+        try container.encodeIfPresent(image?.madeAt, forKey: .readySince)
     }
 }

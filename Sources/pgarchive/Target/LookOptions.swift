@@ -61,7 +61,8 @@ extension ContainerCommand {
     func look(in container: Container, _ options: LookOptions, tool: String, arguments: [String]) throws {
         let request = try options.request()
         let plan = try request.plan(in: container, for: tool, global)
-        render.remark(ClonePlanView(name: "look", requested: request.text, plan: plan).summary)
+        let begin = RecoveryBegin(try Look.source(container, plan), plan, container)
+        render.remark(ClonePlanView(name: "look", requested: request.text, plan: plan, begin: begin).summary)
         let interruption = try Interruption()
         let look = try global.withProgress { progress in
             try Look.open(

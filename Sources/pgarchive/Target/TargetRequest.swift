@@ -75,10 +75,12 @@ struct TargetRequest: Equatable {
     /// - Parameters:
     ///   - work: the command, for those who find the index in use.
     ///   - crashed: WAL that is taken into the archive before the plan is carried out.
+    ///   - takesImage: a snapshot's image will do.
     func plan(
         in container: Container,
         for work: String,
         and crashed: CrashedWAL? = nil,
+        takesImage: Bool = false,
         _ global: some CommonOptions
     ) throws -> RestorePlan {
         let render = global.render
@@ -88,7 +90,7 @@ struct TargetRequest: Equatable {
         if case .time(let time, _) = target { render.remark("target time: \(HumanText.instant(time))") }
         let plan = try global.withProgress { progress in
             progress.step("looking for the target in the WAL")
-            return try resolver.resolve(target, snapshot: snapshot, timeline: timeline)
+            return try resolver.resolve(target, snapshot: snapshot, timeline: timeline, takesImage: takesImage)
         }
         for warning in plan.warnings { render.warning(warning) }
         return plan
