@@ -30,7 +30,7 @@ def run(place, options):
                 first, writable = archive.clone() if name == "pgarchive" else archive.by_hand(name)
                 reads.setdefault(name, []).append(first)
                 writes.setdefault(name, []).append(writable)
-        title = f"A clone, {options.scale * 15} MB, {archive.debt / 1e6:.0f} MB of WAL to replay"
+        title = f"A clone, {(options.scale or 30) * 15} MB, {archive.debt / 1e6:.0f} MB of WAL to replay"
         table(f"{title}: until it shows the moment", "s", reads, "by hand, at its best", higher_is_better=False)
         table(f"{title}: until it accepts writes", "s", writes, "by hand, at its best", higher_is_better=False)
     finally:
@@ -52,14 +52,14 @@ class Archive:
         return command([PROGRAM, *arguments], env=self.environment, check=check).stdout
 
     def prepare(self, options):
-        self.upstream.pgbench("-i", "-q", "-s", str(options.scale))
+        self.upstream.pgbench("-i", "-q", "-s", str((options.scale or 30)))
         storage = ["--pool-size", options.pool_size] if os.getuid() == 0 else []
         self.pgarchive("container", "init", "--container", "bench", "--upstream", self.upstream.connection,
                        "--upstream-repl", f"host={self.upstream.place} user=postgres", "--checkpoint", "fast", *storage)
         self.container = os.path.realpath(os.path.join(self.home, "bench"))
         self.pgarchive("snapshot", "create", "--name", "start")
         start = self.position()
-        while self.position() - start < options.debt * 1000000:
+        while self.position() - start < (options.debt or 400) * 1000000:
             self.upstream.pgbench("-n", "-N", "-c", "4", "-T", "2")
         self.debt = self.position() - start
         self.upstream.sql("create table marker ()")

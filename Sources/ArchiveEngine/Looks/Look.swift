@@ -103,7 +103,8 @@ package final class Look: Sendable {
                 return nil
             }
             record.goOn(to: plan, requested: requested)
-            // From here on it is at neither moment, and nobody shares it.
+            // From here on it is at neither moment: nobody shares it, and whoever comes by removes it.
+            record.keptUntil = until(0)
             try CloneCatalog(container).save(record)
             try FaultPoint.pass("look.moving")
             try CloneServer(container, record, walIsChecked: plan.readFrom <= position)
