@@ -23,7 +23,8 @@ def run(place, options):
             for name, measure in kinds:
                 samples.setdefault(name, []).append(measure() * 1000)
         reference = "pgBackRest restore" if bench.pgbackrest else "clone create --start"
-        title = f"To the first row, {bench.megabytes} MB, {bench.debt / 1e6:.0f} MB of WAL from the snapshot to the moment"
+        debt = f"{bench.debt / 1e6:.0f} MB of WAL from the snapshot to the moment"
+        title = f"To the first row, {bench.megabytes} MB, {debt}"
         table(title, "ms", samples, reference, higher_is_better=False)
         if not bench.pgbackrest:
             print("  (pgBackRest is not installed: apt-get install pgbackrest)")

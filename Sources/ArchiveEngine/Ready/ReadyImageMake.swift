@@ -4,8 +4,9 @@ import Platform
 import PostgresLink
 import WALFormat
 
-/// Makes a snapshot's image: a copy that is recovered to the snapshot's own moment, promoted, checkpointed, shut down
-/// and made durable. A copy of that takes writes at once, whatever there was to replay.
+/// Makes a snapshot's image: a copy that is recovered to the snapshot's own moment, promoted, and shut down.
+///
+/// A copy of that takes writes at once, whatever there was to replay.
 package struct ReadyImageMake: Sendable {
     private let container: Container
     private let snapshot: String
@@ -176,9 +177,11 @@ package struct ReadyImageMake: Sendable {
             ("hot_standby", "on"),
             (
                 "restore_command",
-                try container.restoreCommand([
-                    "--path", plan.path.description, "--until", plan.stop.description, "--end-file", endFile,
-                ] + (plan.isWholeRead ? ["--checked"] : []))
+                try container.restoreCommand(
+                    [
+                        "--path", plan.path.description, "--until", plan.stop.description, "--end-file", endFile,
+                    ] + (plan.isWholeRead ? ["--checked"] : [])
+                )
             ),
             ("recovery_target_timeline", String(plan.path.target.rawValue)),
             ("recovery_prefetch", "off"),

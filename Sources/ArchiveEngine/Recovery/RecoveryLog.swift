@@ -82,8 +82,8 @@ struct RecoveryLog {
     func tookImage(_ image: ReadyImage) {
         write([
             asked,
-            "a copy of the snapshot's image, which was recovered to \(stop) at \(Instant.local(image.madeAt)) and goes on "
-                + "as timeline \(image.timeline)",
+            "a copy of the snapshot's image, which was recovered to \(stop) at \(Instant.local(image.madeAt)) and "
+                + "goes on as timeline \(image.timeline)",
         ])
     }
 

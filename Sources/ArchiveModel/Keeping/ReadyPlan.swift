@@ -18,7 +18,8 @@ package struct ReadyPlan: Hashable, Sendable {
         // The last stays until the next is there.
         let isServed = count == 0 || wanted.contains { images[$0.name] != nil }
         let kept = Set(wanted.map(\.name))
-        remove = isServed
+        remove =
+            isServed
             ? images.filter { !kept.contains($0.key) && !$0.value.isAskedFor }.map(\.key).sorted() : []
     }
 }

@@ -55,7 +55,7 @@ extension RestorePlan {
     /// For that it is a standby still, on the very path; its server was started with enough of all that the WAL in between asks
     /// of a hot standby; and from the snapshot there would be more to replay.
     private func serves(_ look: CloneRecord) -> Bool {
-        guard look.isLook, look.path == path, look.state == .held || look.state == .recovered else { return false }
+        guard look.isLook, look.path == path, [.held, .recovered].contains(look.state) else { return false }
         if look.stop == stop { return true }
         return look.state == .held && look.stop < stop && look.stop >= redo
             && look.parameters.raised(to: parameters) == look.parameters

@@ -1,8 +1,9 @@
 internal import Platform
 package import WALFormat
 
-/// What a `postgres` said of itself, and by what is seen that it is still the same file: to ask it takes as long as much
-/// of what it is started for.
+/// What a `postgres` said of itself, and by what is seen that it is still the same file.
+///
+/// To ask it takes as long as much of what it is started for.
 package struct ExaminedPostgres: Codable, Hashable, Sendable {
     package let directory: String
     package let major: PostgresMajor

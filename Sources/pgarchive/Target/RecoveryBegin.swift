@@ -20,7 +20,8 @@ struct RecoveryBegin {
     private init(_ source: RecoverySource, _ plan: RestorePlan, seconds: Double) {
         debtBytes = source.debtBytes(to: plan.stop)
         self.seconds = seconds
-        let rest = "\(HumanText.bytes(debtBytes)) of WAL to replay, ready in about \(HumanText.elapsed(seconds: seconds))"
+        let time = HumanText.elapsed(seconds: seconds)
+        let rest = "\(HumanText.bytes(debtBytes)) of WAL to replay, ready in about \(time)"
         switch source {
         case .snapshot(let name, _): text = "from snapshot '\(name)', \(rest)"
         case .look(_, plan.stop): text = "a server of this moment is there"
