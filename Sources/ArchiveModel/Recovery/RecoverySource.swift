@@ -52,8 +52,8 @@ extension RestorePlan {
 
     /// Whether a look is at this plan's stop, or comes to it by replaying on.
     ///
-    /// For that it is a standby still, on the very path; its server was started with enough of all that the WAL in between asks
-    /// of a hot standby; and from the snapshot there would be more to replay.
+    /// For that it is a standby still, on the very path; its server was started with enough of all that the WAL in
+    /// between asks of a hot standby; and from the snapshot there would be more to replay.
     private func serves(_ look: CloneRecord) -> Bool {
         guard look.isLook, look.path == path, [.held, .recovered].contains(look.state) else { return false }
         if look.stop == stop { return true }
