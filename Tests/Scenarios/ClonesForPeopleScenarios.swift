@@ -119,6 +119,40 @@ struct ClonesForPeopleScenarios {
         }
     }
 
+    /// The masking that the documentation shows.
+    @Test func theDocumentedMasking() throws {
+        try Self.withSnapshot { archive in
+            let docs = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+                .deletingLastPathComponent().appending(path: "docs/clones.md")
+            let text = try String(contentsOf: docs, encoding: .utf8)
+            let script = try #require(text.components(separatedBy: "```sql\n").dropFirst().first)
+            let mask = "\(archive.directory.path)/mask.sql"
+            try SpoiltFile.write(script.components(separatedBy: "```")[0], to: mask)
+            try archive.upstream.sql("create database shop")
+            try archive.upstream.sql(
+                """
+                create table customers (id int primary key, name text, email text, phone text);
+                insert into customers values (1, 'Ada', 'ada@real.org', '1'), (2, 'Ben', 'ben@real.org', '2');
+                create table payments as select 7 as id, 'DE1' as iban;
+                create table sessions as select 1 as n; create table audit_log as select 1 as n
+                """,
+                database: "shop"
+            )
+            try archive.switchAndReceive()
+            try archive.pgarchive("clone", "create", "m", "--latest", "--run-sql", mask, "--database", "shop")
+            let rows = try archive.pgarchive(
+                "clone",
+                "psql",
+                "m",
+                "shop",
+                "-XAtqc",
+                "select email, phone, iban, (select count(*) from sessions) from customers, payments order by 1"
+            )
+            #expect(rows.lines == [1, 2].map { "customer\($0)@example.com||DE00000000000000000007|0" }, "\(rows)")
+            try archive.finish()
+        }
+    }
+
     /// Ended or killed while its script runs, a clone is gone, or goes with the next command.
     @Test(arguments: [SIGINT, SIGTERM, SIGKILL])
     func anUnfinishedCloneIsNobodys(_ signal: Int32) throws {
@@ -135,12 +169,15 @@ struct ClonesForPeopleScenarios {
             expectRefusal(try archive.pgarchive.run("clone", "psql", "half"), status: 7, mentions: "still being made")
             making.signal(signal)
             let result = try making.wait(deadline: 90)
+            let clone = "\(archive.path)/clones/half"
             if signal == SIGKILL {
-                try archive.pgarchive("snapshot", "expire")
+                try eventually(within: 60, "the supervisor removes it") {
+                    !FileManager.default.fileExists(atPath: clone)
+                }
             } else {
                 #expect(result.status == 5, "\(result)")
+                #expect(!FileManager.default.fileExists(atPath: clone))
             }
-            #expect(!FileManager.default.fileExists(atPath: "\(archive.path)/clones/half"))
             try eventually(within: 60, "nothing runs any more") {
                 ProcessTable.living(in: "\(archive.path)/clones").isEmpty
             }

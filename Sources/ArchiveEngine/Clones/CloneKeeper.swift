@@ -38,7 +38,8 @@ final class CloneKeeper: Sendable {
                     watch.look(at: clones, current)
                     askedAt = now
                 }
-                trouble = keep(current)
+                do { try removeUnfinished(current) } catch { trouble.append("\(error)") }
+                trouble += keep(current)
                 space.count(clones.map(\.name), current)
             } catch {
                 trouble = ["\(error)"]
@@ -46,6 +47,18 @@ final class CloneKeeper: Sendable {
             for line in trouble where !lastTrouble.contains(line) { log.line("clones: \(line)") }
             lastTrouble = trouble
         } while (try? Poll.wait(for: ending.raw, timeoutMilliseconds: Self.lookMilliseconds)) == false
+    }
+
+    /// What killed commands left half-made may run, and hold data that nobody should see.
+    private func removeUnfinished(_ container: Container) throws {
+        let catalog = CloneCatalog(container)
+        let left = try catalog.contents().records.filter { $0.isUnfinished && !CloneLock.isHeld(container, $0.name) }
+        // A command that is at work on the container begins with that itself.
+        guard !left.isEmpty, let lock = try? ContainerChange.lock(container, for: "clone expire", waitSeconds: 0) else {
+            return
+        }
+        defer { lock.release() }
+        for name in try catalog.removeHalfMade() { log.line("clone '\(name)' removed: its making had not ended") }
     }
 
     /// - Returns: what could not be done.
@@ -82,6 +95,8 @@ private struct UseWatch {
                 let activity = CloneUse.activity(container, clone)
             else { continue }
             let key = "\(clone.name) \(server.pid)"
+            // What was started by a program that did not note it: its time begins now.
+            if CloneUse.last(container, clone) == nil { CloneUse.note(container, clone.name) }
             // The one more is the session that asked the last time.
             let hadOthers = counted[key].map { activity.sessions > $0 + 1 } ?? false
             if activity.clients > 0 || hadOthers { CloneUse.note(container, clone.name) }

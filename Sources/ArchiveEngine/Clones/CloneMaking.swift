@@ -65,8 +65,10 @@ package struct CloneMaking: Sendable {
             try CloneServer(container, ready).reload()
         }
         try interruption?.check()
-        ready.unfinished = nil
-        try catalog.save(ready)
+        if ready.isUnfinished {
+            ready.unfinished = nil
+            try catalog.save(ready)
+        }
         return Made(record: ready, started: started, passwords: passwords)
     }
 

@@ -264,6 +264,8 @@ package struct CloneServer: Sendable {
     private func finish(_ state: CloneRecord.State) throws {
         var finished = record
         finished.state = state
+        // With nothing to be done in it, it is made.
+        if finished.setup == nil { finished.unfinished = nil }
         try FaultPoint.pass("clone.beforeRecovered")
         try CloneCatalog(container).save(finished)
     }

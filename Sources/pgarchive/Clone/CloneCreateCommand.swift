@@ -60,7 +60,7 @@ struct CloneCreateCommand: ContainerCommand {
             "The new clone's name; or a snapshot, the name, and perhaps a target time.",
             valueName: "name"
         ),
-        completion: .custom { words, _, _ in Completions.snapshots(words) }
+        completion: .custom { words, _, _ in Completions.origins(words) }
     )
     var words: [String]
 

@@ -8,7 +8,8 @@ struct CloneDuplicateCommand: ContainerCommand {
         discussion: """
             For trying the same thing twice. The duplicate has a port of its own and is not started; the source is \
             not touched. A source that is running can be copied on btrfs only, and the duplicate then does crash \
-            recovery when it first starts. It has the source's expiry, owner and note, and is not protected.
+            recovery when it first starts. It is not protected, and has the source's expiry, owner and note where no \
+            others are given.
 
             EXAMPLES
               pgarchive clone duplicate test test-2
@@ -29,13 +30,19 @@ struct CloneDuplicateCommand: ContainerCommand {
     @Argument(help: "The new clone's name.")
     var target: String
 
+    @OptionGroup var terms: CloneTermsOptions
+
     @OptionGroup var global: GlobalOptions
 
     func run(in container: Container) throws {
         let interruption = try Interruption()
-        let record = try global.withProgress { progress in
+        var record = try global.withProgress { progress in
             try CloneCreate(container, progress: progress, interruption: interruption)
                 .duplicate(source: source, name: target)
+        }
+        if terms.areGiven {
+            record = try CloneAlter(container)
+                .run(name: target, expiry: terms.expiry(), owner: terms.owner, note: terms.note)
         }
         let result = CloneResult(clone: record)
         try render.done(result, result.sentence(verb: "duplicated from '\(source)'"))

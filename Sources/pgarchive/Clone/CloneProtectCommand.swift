@@ -80,9 +80,7 @@ struct CloneAlterCommand: ContainerCommand {
     @OptionGroup var global: GlobalOptions
 
     func validate() throws {
-        if terms.expire == nil, terms.owner == nil, terms.note == nil {
-            throw ValidationError("say what to change: --expire, --owner or --note")
-        }
+        guard terms.areGiven else { throw ValidationError("say what to change: --expire, --owner or --note") }
     }
 
     func run(in container: Container) throws {

@@ -21,6 +21,8 @@ struct CloneTermsOptions: ParsableArguments {
 
     func validate() throws { _ = try expiry() }
 
+    var areGiven: Bool { expire != nil || owner != nil || note != nil }
+
     func expiry() throws -> CloneTerms.Expiry? { try expire.map(Self.expiry) }
 
     private static func expiry(_ text: String) throws -> CloneTerms.Expiry {

@@ -15,6 +15,12 @@ enum Completions {
         container(words).flatMap { try? SnapshotCatalog($0).all().map(\.name) } ?? []
     }
 
+    /// What clones can be made of: snapshots and branch points.
+    static func origins(_ words: [String]) -> [String] {
+        let branches = container(words).flatMap { try? CloneCatalog($0).listed().filter(\.isBranch).map(\.name) } ?? []
+        return snapshots(words) + branches
+    }
+
     static func clones(_ words: [String]) -> [String] {
         container(words).flatMap { try? CloneCatalog($0).listed().map(\.name) } ?? []
     }
