@@ -48,7 +48,8 @@ struct CloneRecordTests {
     /// As it was written before clones had owners, notes and the rest.
     @Test func recordsOfEarlierVersionsAreRead() throws {
         let text = """
-            {"createdAt": "2026-11-21T08:00:00.000000Z", "format": 1, "name": "old", "parameters": {"maxConnections": 100,
+            {"createdAt": "2026-11-21T08:00:00.000000Z", "format": 1, "name": "old",
+            "parameters": {"maxConnections": 100,
             "maxLocksPerTransaction": 64, "maxPreparedTransactions": 0, "maxWALSenders": 10, "maxWorkerProcesses": 8},
             "path": \(try JSONFile.line(TimelinePath(TimelineID(1)))), "port": 5500, "redo": "0/2000028",
             "requested": "latest", "snapshot": "s", "state": "recovered", "stop": "0/3000060"}

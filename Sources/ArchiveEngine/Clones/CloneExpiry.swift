@@ -11,45 +11,27 @@ package struct CloneExpiry: Sendable {
         self.container = container
     }
 
-    /// - Parameter asksAll: every clone that runs is asked for its clients, also where nothing hangs on it; asking
-    ///   often would look like use.
-    package func plan(asksAll: Bool = false) throws -> CloneExpiryPlan {
-        try plan(of: CloneCatalog(container).listed().filter { !$0.isLook }, asksAll: asksAll)
+    package func plan() throws -> CloneExpiryPlan {
+        plan(of: try CloneCatalog(container).listed().filter { !$0.isLook })
     }
 
-    private func plan(
-        of records: [CloneRecord],
-        holdingLock: Bool = false,
-        asksAll: Bool = false
-    ) -> CloneExpiryPlan {
-        let now = PostgresTime.current
-        func plan(asking asked: Set<String>) -> CloneExpiryPlan {
-            CloneExpiryPlan(
-                clones: records.map { facts($0, holdingLock: holdingLock, asking: asked.contains($0.name)) },
-                now: now,
-                idleStop: container.settings.cloneIdleStop
-            )
-        }
-        let due = Set(asksAll ? records.map(\.name) : plan(asking: []).steps.map(\.clone))
-        return due.isEmpty ? plan(asking: []) : plan(asking: due)
-    }
-
-    private func facts(_ record: CloneRecord, holdingLock: Bool, asking: Bool) -> CloneExpiryPlan.Clone {
-        let isRunning = CloneServer(container, record).isRunning
-        var clone = CloneExpiryPlan.Clone(
-            name: record.name,
-            isProtected: record.isProtected,
-            expiresAt: record.expiresAt,
-            isRunning: isRunning,
-            isLocked: !holdingLock && CloneLock.isHeld(container, record.name),
-            lastUsed: CloneUse.last(container, record) ?? record.createdAt
+    private func plan(of records: [CloneRecord], holdingLock: Bool = false) -> CloneExpiryPlan {
+        CloneExpiryPlan(
+            clones: records.map { record in
+                let server = CloneServer(container, record).running
+                return CloneExpiryPlan.Clone(
+                    name: record.name,
+                    isProtected: record.isProtected,
+                    expiresAt: record.expiresAt,
+                    isRunning: server != nil,
+                    clients: server.map { $0.clientCount() } ?? 0,
+                    isLocked: !holdingLock && CloneLock.isHeld(container, record.name),
+                    lastUsed: CloneUse.last(container, record) ?? record.createdAt
+                )
+            },
+            now: .current,
+            idleStop: container.settings.cloneIdleStop
         )
-        if asking, isRunning, !clone.isLocked {
-            let activity = CloneUse.activity(container, record)
-            // What a killed start left on its way takes no clients yet.
-            clone.clients = activity?.clients ?? (record.state == .recovered ? nil : 0)
-        }
-        return clone
     }
 
     /// What was done.
@@ -62,9 +44,11 @@ package struct CloneExpiry: Sendable {
 
     package func run() throws -> Outcome { carryOut(try plan()) }
 
-    func carryOut(_ plan: CloneExpiryPlan) -> Outcome {
+    func carryOut(_ plan: CloneExpiryPlan) -> Outcome { carryOut(plan.steps) }
+
+    func carryOut(_ steps: [CloneExpiryPlan.Step]) -> Outcome {
         var outcome = Outcome()
-        for step in plan.steps {
+        for step in steps {
             do {
                 if try stop(step), step.deed == .stop { outcome.stopped.append(step.clone) }
                 if step.deed == .delete, try delete(step) { outcome.deleted.append(step.clone) }

@@ -11,8 +11,6 @@ final class CloneKeeper: Sendable {
     private let ending: EventDescriptor
 
     private static let lookMilliseconds: Int32 = 5000
-    /// Between two questions to a clone for its clients.
-    private static let askSeconds = 20.0
 
     init(_ container: Container, log: SupervisorLog) throws {
         self.container = container
@@ -24,29 +22,33 @@ final class CloneKeeper: Sendable {
 
     func run() {
         var space = CloneSpace()
-        var watch = UseWatch()
-        var askedAt = -Self.askSeconds
+        var doubts = IdleDoubts()
         var lastTrouble: [String] = []
         repeat {
             var trouble: [String] = []
             do {
-                let clones = try CloneCatalog(container).listed().filter { !$0.isLook }
                 // The settings as they are now.
                 let current = try Container.open(container.paths.root)
-                let now = SystemClock.monotonicSeconds()
-                if now - askedAt >= Self.askSeconds {
-                    watch.look(at: clones, current)
-                    askedAt = now
-                }
                 do { try removeUnfinished(current) } catch { trouble.append("\(error)") }
-                trouble += keep(current)
+                let clones = try CloneCatalog(current).listed().filter { !$0.isLook }
+                noteUse(of: clones, current)
+                trouble += keep(clones, current, &doubts)
                 space.count(clones.map(\.name), current)
             } catch {
-                trouble = ["\(error)"]
+                trouble.append("\(error)")
             }
             for line in trouble where !lastTrouble.contains(line) { log.line("clones: \(line)") }
             lastTrouble = trouble
         } while (try? Poll.wait(for: ending.raw, timeoutMilliseconds: Self.lookMilliseconds)) == false
+    }
+
+    private func noteUse(of clones: [CloneRecord], _ container: Container) {
+        for clone in clones {
+            guard let server = CloneServer(container, clone).running else { continue }
+            // What was started by a program that did not note it: its time begins now.
+            let isNew = CloneUse.last(container, clone) == nil
+            if isNew || (server.clientCount() ?? 0) > 0 { CloneUse.note(container, clone.name) }
+        }
     }
 
     /// What killed commands left half-made may run, and hold data that nobody should see.
@@ -62,12 +64,18 @@ final class CloneKeeper: Sendable {
     }
 
     /// - Returns: what could not be done.
-    private func keep(_ container: Container) -> [String] {
+    private func keep(_ clones: [CloneRecord], _ container: Container, _ doubts: inout IdleDoubts) -> [String] {
         let expiry = CloneExpiry(container)
         do {
             let plan = try expiry.plan()
-            guard !plan.steps.isEmpty else { return [] }
-            let outcome = expiry.carryOut(plan)
+            let steps = plan.steps.filter { step in
+                guard step.deed == .stop, let clone = clones.first(where: { $0.name == step.clone }) else {
+                    return true
+                }
+                return doubts.areOver(clone, container)
+            }
+            guard !steps.isEmpty else { return [] }
+            let outcome = expiry.carryOut(steps)
             for name in outcome.stopped {
                 let since = plan.steps.first { $0.clone == name }.map { Instant.local($0.since) } ?? ""
                 log.line("clone '\(name)' stopped: not used since \(since); 'clone start \(name)' brings it back")
@@ -83,25 +91,26 @@ final class CloneKeeper: Sendable {
     }
 }
 
-/// Sees whether clones were used between two looks, also by clients that have gone again.
-private struct UseWatch {
-    /// Sessions that a clone had counted at the last look, by its name and process.
-    private var counted: [String: Int64] = [:]
+/// Whether a clone that seems idle is: clients that came and went between two looks are known by its count of sessions.
+///
+/// Only such a clone is asked, and twice; one that is left in peace starts no process.
+private struct IdleDoubts {
+    private var asked: [String: (sessions: Int64, at: Double)] = [:]
 
-    mutating func look(at clones: [CloneRecord], _ container: Container) {
-        var seen: [String: Int64] = [:]
-        for clone in clones where clone.state == .recovered {
-            guard let server = CloneServer(container, clone).running,
-                let activity = CloneUse.activity(container, clone)
-            else { continue }
-            let key = "\(clone.name) \(server.pid)"
-            // What was started by a program that did not note it: its time begins now.
-            if CloneUse.last(container, clone) == nil { CloneUse.note(container, clone.name) }
-            // The one more is the session that asked the last time.
-            let hadOthers = counted[key].map { activity.sessions > $0 + 1 } ?? false
-            if activity.clients > 0 || hadOthers { CloneUse.note(container, clone.name) }
-            seen[key] = activity.sessions
-        }
-        counted = seen
+    private static let longestPauseSeconds = 3600.0
+
+    mutating func areOver(_ clone: CloneRecord, _ container: Container) -> Bool {
+        guard let server = CloneServer(container, clone).running else { return false }
+        let key = "\(clone.name) \(server.pid)"
+        let now = SystemClock.monotonicSeconds()
+        let pause = min(container.settings.cloneIdleStop ?? 0, Self.longestPauseSeconds)
+        if let before = asked[key], now - before.at < pause { return false }
+        guard let sessions = CloneUse.sessions(container, clone) else { return false }
+        defer { asked[key] = (sessions, now) }
+        guard let before = asked[key] else { return false }
+        // The one more is the session that asked before.
+        if sessions <= before.sessions + 1 { return true }
+        CloneUse.note(container, clone.name)
+        return false
     }
 }

@@ -19,26 +19,16 @@ package enum CloneUse {
         return max(record.createdAt, PostgresTime(unixMicroseconds: status.modified))
     }
 
-    /// What a running clone says of its clients.
-    struct Activity: Sendable {
-        let clients: Int
-        /// Sessions of clients since its start or crash, this one left out.
-        let sessions: Int64
-    }
-
-    /// Nil when it does not answer.
-    static func activity(_ container: Container, _ record: CloneRecord) -> Activity? {
+    /// Sessions of clients that a running clone has counted, without the one that asks; nil when it does not answer.
+    ///
+    /// It is a connection: one that is asked often is not left in peace.
+    static func sessions(_ container: Container, _ record: CloneRecord) -> Int64? {
         guard let connection = try? LocalLink.connect(container: container, port: record.port) else { return nil }
         defer { connection.close() }
-        let row = try? connection.query(
-            """
-            SELECT count(*) FILTER (WHERE backend_type = 'client backend' AND application_name <> 'pgarchive'),
-              (SELECT sum(sessions)::bigint FROM pg_catalog.pg_stat_database)
-            FROM pg_catalog.pg_stat_activity WHERE pid <> pg_catalog.pg_backend_pid()
-            """,
+        let sum = try? connection.query(
+            "SELECT sum(sessions)::bigint FROM pg_catalog.pg_stat_database",
             timeoutSeconds: 5
-        ).first
-        guard let row, row.count == 2, let clients = row[0].flatMap({ Int($0) }) else { return nil }
-        return Activity(clients: clients, sessions: row[1].flatMap { Int64($0) } ?? 0)
+        )
+        return (sum?.first?.first ?? nil).flatMap { Int64($0) }
     }
 }

@@ -14,14 +14,38 @@ extension RunningServer {
 
     /// The segment which its startup process says in its title that it replays or waits for.
     package func segmentBeingRecovered() -> SegmentName? {
-        let children = (try? FileTree.readText("/proc/\(pid)/task/\(pid)/children", limit: 64 << 10)) ?? ""
-        for child in children.split(separator: " ") {
-            let title = (try? FileTree.readText("/proc/\(child)/cmdline", limit: 4096)) ?? ""
-            guard title.contains("startup") else { continue }
+        for title in titles() ?? [] where title.contains("startup") {
             for word in title.split(whereSeparator: { $0 == " " || $0 == "\0" }) {
                 if let name = SegmentName(String(word)) { return name }
             }
         }
         return nil
+    }
+
+    /// How many clients are connected, by its processes' titles: nothing is asked of it, and nothing started.
+    ///
+    /// Nil where that cannot be seen.
+    package func clientCount() -> Int? { titles().map { $0.count(where: Self.isClient) } }
+
+    /// `postgres: cluster: role database [local] idle`, or `… 10.0.0.7(41234) idle`.
+    static func isClient(title: String) -> Bool {
+        guard title.hasPrefix("postgres: ") else { return false }
+        return title.split(whereSeparator: { $0 == " " || $0 == "\0" }).contains { word in
+            if word == "[local]" { return true }
+            guard word.hasSuffix(")"), let bracket = word.lastIndex(of: "("), bracket > word.startIndex else {
+                return false
+            }
+            return UInt16(word[word.index(after: bracket)...].dropLast()) != nil
+        }
+    }
+
+    /// What its processes call themselves.
+    private func titles() -> [String]? {
+        guard let children = try? FileTree.readText("/proc/\(pid)/task/\(pid)/children", limit: 1 << 20) else {
+            return nil
+        }
+        return children.split(separator: " ").map { child in
+            (try? FileTree.readText("/proc/\(child)/cmdline", limit: 4096)) ?? ""
+        }
     }
 }

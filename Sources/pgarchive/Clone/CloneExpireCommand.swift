@@ -34,7 +34,7 @@ struct CloneExpireCommand: ContainerCommand {
     func run(in container: Container) throws {
         let expiry = CloneExpiry(container)
         if show {
-            let view = CloneExpiryView(try expiry.plan(asksAll: true))
+            let view = CloneExpiryView(try expiry.plan())
             return try render.show(view) { _ in view.text }
         }
         let outcome = try expiry.run()
