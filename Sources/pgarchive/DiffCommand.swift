@@ -201,9 +201,9 @@ struct DiffCommand: ContainerCommand {
         var names: [String] = []
         for database in mine where others.contains(database) {
             let one = try left.connect(database)
-            defer { one.close() }
+            defer { one.cancelAndClose() }
             let other = try right.connect(database)
-            defer { other.close() }
+            defer { other.cancelAndClose() }
             let (mine, others) = (
                 try ComparedDatabase(one, interruption: interruption),
                 try ComparedDatabase(other, interruption: interruption)

@@ -43,6 +43,12 @@ package final class SQLConnection {
         self.connection = nil
     }
 
+    /// Ends the session, and first what it is at: a server notices only at its next word that nobody listens.
+    package func cancelAndClose() {
+        if let connection, PQtransactionStatus(connection) == PQTRANS_ACTIVE { cancel(connection) }
+        close()
+    }
+
     /// The backend's process id on the server's machine.
     package var backendPID: Int32 { connection.map { PQbackendPID($0) } ?? 0 }
 
