@@ -16,7 +16,7 @@ package enum ContainerChange {
             } catch let conflict as LockConflict {
                 guard deadline.hasPassed else {
                     try interruption?.check()
-                    SystemClock.sleep(seconds: 0.02)
+                    SystemClock.sleep(seconds: 0.002)
                     continue
                 }
                 throw ArchiveError(

@@ -102,6 +102,7 @@ package final class Look: Sendable {
                 lease.release()
                 return nil
             }
+            let keptUntil = record.keptUntil
             record.goOn(to: plan, requested: requested)
             // From here on it is at neither moment: nobody shares it, and whoever comes by removes it.
             record.keptUntil = until(0)
@@ -109,7 +110,10 @@ package final class Look: Sendable {
             try FaultPoint.pass("look.moving")
             try CloneServer(container, record, walIsChecked: plan.readFrom <= position)
                 .goOn(progress: progress, interruption: interruption)
-            let made = try noted(container, name)
+            var made = try noted(container, name)
+            // It stays as long as it was to, though this use be shorter.
+            made.keptUntil = keptUntil
+            try CloneCatalog(container).save(made)
             try lease.share()
             return Look(container, made, port: made.port, lease: lease, keepSeconds: keepSeconds)
         } catch {
