@@ -49,7 +49,7 @@ package enum SettingsFile {
         ),
         (
             "snapshot.ready", .number(\.snapshotReady, 0...100),
-            "so many of the newest snapshots are kept ready for clones of their own moment in a tenth of a second"
+            "so many of the newest snapshots are kept ready: clones of their own moment replay nothing"
         ),
         (
             "keep.expire_date", .text(\.expireDate),

@@ -9,8 +9,8 @@ struct SnapshotPrepareCommand: ContainerCommand {
         abstract: "Make clones of a snapshot's own moment ready at once.",
         discussion: """
             Makes an image of the snapshot: a copy that is recovered to the snapshot's moment and shut down as a \
-            server of its own. A clone of that moment is then a copy of the image, and takes writes a tenth of a \
-            second later, whatever there was to replay. Other moments are recovered from the snapshot as ever.
+            server of its own. A clone of that moment is then a copy of the image, and takes writes at once, whatever \
+            there was to replay. Other moments are recovered from the snapshot as ever.
 
             The supervisor does the same for the newest snapshots (the setting snapshot.ready, by default 1), and \
             removes their images when there are newer ones. One that was asked for stays until the snapshot is \
