@@ -109,11 +109,14 @@ struct ClonesForPeopleScenarios {
             try #expect(login("of-production").status != 0)
             let log = try TestCommand("/bin/grep", ["-r", app, "\(archive.path)/clones/m"]).run()
             #expect(log.status == 1, "no password is written down: \(log)")
-            // What was masked stays so.
+            // What was masked stays so, and who may connect.
+            let rules = "\(archive.path)/clones/m/pg_hba.conf"
+            try archive.edit(rules, ["host all all ::1/128": "host all app ::1/128"])
             _ = try archive.query("m", "update customers set mail = 'seen'")
             try archive.pgarchive("clone", "reset", "m")
             try #expect(archive.query("m", "select distinct mail from customers") == "masked")
             try #expect(login(app).status != 0)
+            #expect(try String(contentsOfFile: rules, encoding: .utf8).contains("host all app ::1/128"))
             try archive.switchAndReceive()
             try archive.finish()
         }

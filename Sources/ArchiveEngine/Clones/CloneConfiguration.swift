@@ -48,11 +48,11 @@ struct CloneConfiguration {
         for (script, given) in zip(record.setup?.scripts ?? [], terms.scripts) {
             try DurableFile.replace("\(paths.directory)/\(script.file)", bytes: given.text, mode: 0o600)
         }
-        if terms.hasSetup {
-            try closeAccess()
-        } else if !keepsAccess {
-            try openAccess()
+        if !keepsAccess {
+            let text = record.isReachable ? CloneReach.authentication : Self.authentication
+            try record.replace(paths.hostBasedAuthentication, text)
         }
+        if terms.hasSetup { try closeAccess() }
         guard let last = terms.settings.last else { return }
         let objection = try container.installation().objection(
             to: last.name,
@@ -67,14 +67,15 @@ struct CloneConfiguration {
         )
     }
 
-    /// Only the owner gets in, over the socket.
+    /// Only the owner gets in, over the socket; who does later is laid by.
     func closeAccess() throws {
+        let later = try FileTree.readText(paths.hostBasedAuthentication)
+        try DurableFile.replace(paths.laterAuthentication, text: later, mode: 0o600)
         try DurableFile.replace(paths.hostBasedAuthentication, text: "local all all trust\n", mode: 0o600)
     }
 
     func openAccess() throws {
-        let text = record.isReachable ? CloneReach.authentication : Self.authentication
-        try record.replace(paths.hostBasedAuthentication, text)
+        try DurableFile.rename(paths.laterAuthentication, paths.hostBasedAuthentication)
     }
 
     private static func lines(_ settings: [CloneSetting]) -> String {

@@ -106,6 +106,9 @@ private struct IdleDoubts {
         let pause = min(container.settings.cloneIdleStop ?? 0, Self.longestPauseSeconds)
         if let before = asked[key], now - before.at < pause { return false }
         guard let sessions = CloneUse.sessions(container, clone) else { return false }
+        // Our own session takes a moment to end, and would be taken for a client's.
+        let deadline = Deadline(seconds: 2)
+        while (server.clientCount() ?? 0) > 0, !deadline.hasPassed { SystemClock.sleep(seconds: 0.01) }
         defer { asked[key] = (sessions, now) }
         guard let before = asked[key] else { return false }
         // The one more is the session that asked before.

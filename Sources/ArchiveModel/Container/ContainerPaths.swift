@@ -151,5 +151,7 @@ package struct ClonePaths: Hashable, Sendable {
     /// Of a look: where its recovery ends.
     package var target: String { "\(directory)/target.conf" }
     package var hostBasedAuthentication: String { "\(directory)/pg_hba.conf" }
+    /// What takes its place once all is done in the clone that was asked for.
+    package var laterAuthentication: String { "\(hostBasedAuthentication).later" }
     package var identMap: String { "\(directory)/pg_ident.conf" }
 }
