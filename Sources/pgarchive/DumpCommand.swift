@@ -7,15 +7,16 @@ struct DumpCommand: ContainerCommand {
         abstract: "Run pg_dump on a moment of the past.",
         discussion: """
             Makes a read-only server of the moment, runs pg_dump on it, and removes it again. Standard output has only \
-            what pg_dump writes. Targets are those of 'clone create'; without one it is the newest state. All other \
-            options and words are pg_dump's, and so is the exit code; behind -- all are.
+            what pg_dump writes. Targets are those of 'clone create'; without one it is the newest state. The \
+            database is postgres, or that of the drop or event before which it is. All other options \
+            and words are pg_dump's, and so is the exit code; behind -- all are.
 
             EXAMPLES
-              pgarchive dump --before-drop shop.orders -t orders shop | psql -h db1 shop
+              pgarchive dump --before-drop orders -t orders | psql -h db1 shop
               pgarchive dump --at '10 minutes ago' -Fc -f shop.dump shop
 
             SEE ALSO
-              psql, window, wal_archive events, clone create
+              find, undo, psql, window, wal_archive events, clone create
             """
     )
 

@@ -18,8 +18,9 @@ struct PgArchive: ParsableCommand {
               pgarchive container status
               pgarchive snapshot create
               pgarchive window
-              pgarchive wal_archive events --since '2 hours ago'
-              pgarchive dump --before-drop shop.orders -t orders shop | psql -h db1 shop
+              pgarchive find --dropped orders
+              pgarchive undo --drop orders --into upstream
+              pgarchive dump --before-drop orders -t orders | psql -h db1 shop
               pgarchive psql --at '10 minutes ago' shop
               pgarchive clone create early --at '2026-11-21 08:50' --start
               pgarchive clone psql early
@@ -53,8 +54,9 @@ struct PgArchive: ParsableCommand {
         version: "pgarchive \(ProgramVersion.text)",
         subcommands: [
             ContainerNounCommand.self, WALArchiveCommand.self, StandbyCommand.self, SnapshotCommand.self,
-            CloneCommand.self, WindowCommand.self, PsqlCommand.self, DumpCommand.self, DiffCommand.self,
-            RestoreCommand.self, CronCommand.self, BashCompletionCommand.self, ZshCompletionCommand.self,
+            CloneCommand.self, WindowCommand.self, FindCommand.self, UndoCommand.self, PsqlCommand.self,
+            DumpCommand.self, DiffCommand.self, RestoreCommand.self, CronCommand.self, BashCompletionCommand.self,
+            ZshCompletionCommand.self,
         ]
     )
 

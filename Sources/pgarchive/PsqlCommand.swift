@@ -10,16 +10,17 @@ struct PsqlCommand: ContainerCommand {
             stays behind: a second question about the same moment is answered at once. Targets are those of \
             'clone create'; without one it is the newest state.
 
-            As the upstream's superuser, in the database postgres unless the arguments say otherwise. All options and \
-            words that are not ours are psql's, and so is the exit code; behind -- all are.
+            As the upstream's superuser, in the database postgres, or that of the drop or event before which it is, \
+            unless the arguments say otherwise. All options and words that are not ours are psql's, and so is the exit \
+            code; behind -- all are.
 
             EXAMPLES
               pgarchive psql --at '10 minutes ago' shop
-              pgarchive psql --before-drop shop.orders shop -c 'TABLE orders'
+              pgarchive psql --before-drop orders -c 'TABLE orders'
               pgarchive psql --latest -l
 
             SEE ALSO
-              dump, window, wal_archive events, clone create
+              find, undo, dump, window, wal_archive events, clone create
             """
     )
 

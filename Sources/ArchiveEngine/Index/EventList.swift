@@ -8,12 +8,22 @@ package struct EventFilter: Sendable {
     package var until: PostgresTime?
     /// Nil leaves out checkpoints only.
     package var kinds: Set<String>?
-    /// A table's name, with or without schema and database, in any case.
+    /// A table's name, with or without schema and database, in any case; of databases their own.
     package var table: String?
+    /// Of that table, where it is partitioned: each is asked for by the table's name.
+    var partitions: Set<Partition> = []
+    package var transactionID: UInt32?
+    /// A restore point's name; `*` and `?` match. What is no restore point is left out.
+    package var restorePoint: String?
     /// The newest so many; nil for all.
     package var limit: Int?
 
     package init() {}
+
+    struct Partition: Hashable, Sendable {
+        let database: UInt32
+        let relation: UInt32
+    }
 
     /// Words for kinds, as `events` takes them: each kind's own, and some that stand for several.
     package static let words: [(word: String, kinds: Set<String>)] = [
@@ -39,11 +49,23 @@ package struct EventFilter: Sendable {
         return (since.map { time >= $0 } ?? true) && (until.map { time <= $0 } ?? true)
     }
 
+    func wants(_ event: SurveyEvent) -> Bool {
+        if let transactionID, event.transactionID != transactionID { return false }
+        guard let restorePoint else { return true }
+        guard case .restorePoint(let name) = event.kind else { return false }
+        return name == restorePoint || Glob.matches(restorePoint.lowercased(), name.lowercased())
+    }
+
     func wants(_ named: NamedEvent) -> Bool {
         guard let table = table?.lowercased() else { return true }
+        if case .databaseDrop = named.event.kind { return named.database.map { $0.lowercased() == table } ?? false }
         return named.names.contains { name in
-            Self.forms(of: name, database: named.database).contains { Glob.matches(table, $0) }
+            isPartition(name) || Self.forms(of: name, database: named.database).contains { Glob.matches(table, $0) }
         }
+    }
+
+    func isPartition(_ name: KnownName) -> Bool {
+        !partitions.isEmpty && partitions.contains(Partition(database: name.database, relation: name.relation))
     }
 
     /// How people write a name, in small letters: alone, with its schema, with its database, and with both.
@@ -74,6 +96,7 @@ package struct EventList: Sendable {
         var list = EventList()
         // From the newest on: times and names cost a look each.
         try contents.eachEvent(kinds: filter.wantedKinds) { event in
+            guard filter.wants(event) else { return true }
             var event = event
             if filter.since != nil || filter.until != nil { event.time = try event.time ?? contents.time(of: event) }
             guard filter.wants(event.time) else { return true }

@@ -111,3 +111,30 @@ package struct EventNames {
         return earlier.last { name in name.seenTo.map { position <= $0 } ?? true } ?? earlier.last ?? names.first
     }
 }
+
+extension EventNames {
+    /// The name of the database in which something happened at a position, where it is known.
+    package static func database(
+        of position: LSN,
+        in container: Container,
+        say: (String) -> Void
+    ) throws -> String? {
+        // As the index is, which is quick; what is not in it yet is read.
+        let known = try? IndexFile(container).look { index in
+            try EventNames(index).database(of: index.events(at: position))
+        }
+        if let known { return known }
+        return try ArchiveContents.use(container, for: "a look", say: say) { contents in
+            try EventNames(contents.index).database(of: contents.events(at: position))
+        }
+    }
+
+    private func database(of events: [SurveyEvent]) throws -> String? {
+        for event in events {
+            // A database that is dropped is none to connect to.
+            if case .databaseDrop = event.kind { continue }
+            if let name = try named(event).database { return name }
+        }
+        return nil
+    }
+}

@@ -140,6 +140,15 @@ extension IndexDatabase {
         }.compactMap(\.self)
     }
 
+    /// Tables, each with its database's name, as they are or were called.
+    func tables() throws(SQLiteError) -> [(database: String?, name: KnownName)] {
+        let databases = Dictionary(
+            try names("database = 0 AND kind = 'd'", []).map { ($0.relation, $0.name) },
+            uniquingKeysWith: { $1 }
+        )
+        return try names("kind IN ('r', 'p', 'm')", []).map { (databases[$0.database], $0) }
+    }
+
     /// The databases of which relations are known that are still there.
     func databasesWithNames() throws(SQLiteError) -> [UInt32] {
         try database.rows("SELECT DISTINCT database FROM names WHERE seen_to IS NULL") {

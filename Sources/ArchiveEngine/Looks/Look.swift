@@ -31,19 +31,24 @@ package final class Look: Sendable {
 
     /// Finds or makes a look at the end of a plan.
     ///
-    /// - Parameter keepSeconds: how long it stays behind its last use, where a supervisor runs to remove it.
+    /// - Parameters:
+    ///   - keepSeconds: how long it stays behind its last use, where a supervisor runs to remove it.
+    ///   - alone: for one who writes into it: it takes writes, is shared with nobody, and goes with its use.
     package static func open(
         _ container: Container,
         _ plan: RestorePlan,
         requested: String,
         keepSeconds: Double,
+        alone: Bool = false,
         progress: Progress = .silent,
         interruption: Interruption? = nil
     ) throws -> Look {
         // Where a supervisor runs, it does that.
         if !isKept(container) { LookRemoval(container).run() }
-        if let look = try shared(container, plan, keepSeconds) { return look }
-        if let look = try moved(container, plan, requested, keepSeconds, progress, interruption) { return look }
+        if !alone {
+            if let look = try shared(container, plan, keepSeconds) { return look }
+            if let look = try moved(container, plan, requested, keepSeconds, progress, interruption) { return look }
+        }
         let name = "look-" + String(UInt32.random(in: .min ... .max), radix: 16)
         // First: what nobody holds is removed by whoever comes by.
         let lease = try Self.lease(container, name)
@@ -54,10 +59,10 @@ package final class Look: Sendable {
                 .start(progress: progress, interruption: interruption)
             return Look(
                 container,
-                try noted(container, name),
+                alone ? try promote(container, name, port: started.port) : try noted(container, name),
                 port: started.port,
                 lease: lease,
-                keepSeconds: keepSeconds
+                keepSeconds: alone ? 0 : keepSeconds
             )
         } catch {
             lease.release()
@@ -122,6 +127,22 @@ package final class Look: Sendable {
             try interruption?.check()
             return nil
         }
+    }
+
+    /// One that is written into: as no number of a transaction is noted, nobody else takes it.
+    private static func promote(_ container: Container, _ name: String, port: Int) throws -> CloneRecord {
+        let connection = try LocalLink.connect(container: container, port: port)
+        defer { connection.close() }
+        if try connection.value("SELECT pg_is_in_recovery()") == "t",
+            try connection.value("SELECT pg_promote(true, 60)") != "t"
+        {
+            throw ArchiveError(.failed, "the throwaway server was not promoted within a minute")
+        }
+        var made = try CloneCatalog(container).find(name)
+        made.state = .recovered
+        made.nextTransaction = nil
+        try CloneCatalog(container).save(made)
+        return made
     }
 
     private static func shared(_ container: Container, _ plan: RestorePlan, _ keepSeconds: Double) throws -> Look? {

@@ -9,12 +9,14 @@ package struct LocalShell: Sendable {
     /// - Parameters:
     ///   - port: the server's, which is the number in its socket's name.
     ///   - environment: the caller's; its PG* variables do not go along.
+    ///   - database: where the program's own arguments name none.
     ///   - tool: another program of PostgreSQL's.
     ///   - readOnly: transactions read only, unless they say otherwise themselves.
     package init(
         _ container: Container,
         port: Int,
         environment: [String: String],
+        database: String? = nil,
         tool: String = "psql",
         readOnly: Bool = false
     ) throws {
@@ -24,7 +26,7 @@ package struct LocalShell: Sendable {
         environment["PGHOST"] = container.paths.socketDirectory
         environment["PGPORT"] = String(port)
         environment["PGUSER"] = container.identity.superuser
-        environment["PGDATABASE"] = LocalLink.databases.first
+        environment["PGDATABASE"] = database ?? LocalLink.databases.first
         environment["PGSSLMODE"] = "disable"
         environment["PGGSSENCMODE"] = "disable"
         // Stronger than what a file, a role or a database says.

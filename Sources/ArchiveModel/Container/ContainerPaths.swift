@@ -70,6 +70,8 @@ package struct ContainerPaths: Hashable, Sendable {
         case importWork = "import"
         /// The socket of a server that becomes an image.
         case imageSocket = "image"
+        /// What an undo takes from the past, on its way.
+        case undoWork = "undo"
     }
     package func file(_ kind: ProcessFile, of pid: Int32) -> String { "\(run)/\(kind.rawValue)-\(pid)" }
     /// The process of a file in `run`; nil for another file.

@@ -9,6 +9,11 @@ enum CommandHint {
         return naming(needed, in: text)
     }
 
+    /// A command to copy, as a line of its own.
+    static func command(_ words: String) -> String {
+        "pgarchive \(words)" + (needed.map { " --container \(ShellText.word($0))" } ?? "")
+    }
+
     /// Adds `--container` to each quoted command that lacks it.
     static func naming(_ container: String?, in text: String) -> String {
         guard let container else { return text }

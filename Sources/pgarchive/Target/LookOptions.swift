@@ -60,7 +60,9 @@ extension ContainerCommand {
     /// Nothing but the program writes to standard output.
     func look(in container: Container, _ options: LookOptions, tool: String, arguments: [String]) throws {
         let request = try options.request()
-        let plan = try request.plan(in: container, for: tool, global)
+        let (plan, event) = try request.planned(in: container, for: tool, global)
+        // What is looked for before a drop is in the drop's database.
+        let database = try event.flatMap { try EventNames.database(of: $0, in: container) { render.warning($0) } }
         let begin = RecoveryBegin(try Look.source(container, plan), plan, container)
         render.remark(ClonePlanView(name: "look", requested: request.text, plan: plan, begin: begin).summary)
         let interruption = try Interruption()
@@ -79,6 +81,7 @@ extension ContainerCommand {
             container,
             port: look.port,
             environment: Handover.environment,
+            database: database,
             tool: tool,
             readOnly: true
         )

@@ -83,6 +83,16 @@ struct TargetRequest: Equatable {
         takesImage: Bool = false,
         _ global: some CommonOptions
     ) throws -> RestorePlan {
+        try planned(in: container, for: work, and: crashed, global).plan
+    }
+
+    /// The same, with the event that it ends before, where it is one's.
+    func planned(
+        in container: Container,
+        for work: String,
+        and crashed: CrashedWAL? = nil,
+        _ global: some CommonOptions
+    ) throws -> (plan: RestorePlan, event: LSN?) {
         let render = global.render
         let index = TargetIndex.of(container, for: work) { render.warning($0) }
         let resolver = TargetResolver(container, index: index, and: crashed)
@@ -93,7 +103,8 @@ struct TargetRequest: Equatable {
             return try resolver.resolve(target, snapshot: snapshot, timeline: timeline, takesImage: takesImage)
         }
         for warning in plan.warnings { render.warning(warning) }
-        return plan
+        if case .before(let event) = target { return (plan, event) }
+        return (plan, nil)
     }
 
     /// The target with its time read, and the table's end looked up.
@@ -156,7 +167,7 @@ struct TargetRequest: Equatable {
     }
 
     /// As PostgreSQL shows them: also with the epoch in front, as `pg_current_xact_id()` does.
-    private static func transaction(_ text: String) throws -> UInt32 {
+    static func transaction(_ text: String) throws -> UInt32 {
         guard let number = UInt64(text), text.utf8.allSatisfy({ (0x30...0x39).contains($0) }) else {
             throw ValidationError("'\(text)' is not a transaction id; one is a number such as 74921")
         }
@@ -165,14 +176,14 @@ struct TargetRequest: Equatable {
         return id
     }
 
-    private static func lsn(_ text: String) throws -> LSN {
+    static func lsn(_ text: String) throws -> LSN {
         guard let position = LSN(text) else {
             throw ValidationError("'\(text)' is not a WAL position; one looks like 16/B374D848")
         }
         return position
     }
 
-    private static func timeline(_ text: String?) throws -> TargetResolver.Timeline {
+    static func timeline(_ text: String?) throws -> TargetResolver.Timeline {
         guard let text, text != "latest" else { return .newest }
         if text == "current" { return .current }
         guard let number = UInt32(text), number > 0 else {

@@ -1,0 +1,234 @@
+import ArchiveModel
+import PostgresLink
+import WALFormat
+import WALStore
+
+/// Rows that are put back into tables that are still there.
+extension UndoReading {
+    // MARK: - Truncated
+
+    func truncated() throws -> UndoPlan {
+        var files: [RelationFile] = []
+        for case .truncate(let found) in subject.events.map(\.event.kind) { files += found.removed }
+        var tables = try roots(of: files, onlyRoots: false)
+        for index in tables.indices {
+            try describe(&tables[index])
+            tables[index].rows = try count(tables[index])
+            tables[index].sequences = try sequences(of: tables[index].relation)
+        }
+        return UndoPlan(kind: .truncate, database: subject.database, tables: try inOrder(tables))
+    }
+
+    // MARK: - Deleted
+
+    /// Just before the commit the deleted rows are all there, and each names the transaction that has deleted it.
+    func deleted() throws -> UndoPlan {
+        var files: [RelationFile] = []
+        var known: [UInt32: UInt64] = [:]
+        for case .massDelete(let file, _) in subject.events.map(\.event.kind) { files.append(file) }
+        for case .massDelete(let file, let rows) in (subject.events + subject.others).map(\.event.kind) {
+            known[file.number, default: 0] &+= rows
+        }
+        let ids = try transactionIDs()
+        let condition = "xmax = ANY ('\(Self.array(ids))'::xid[])"
+        var tables = try roots(of: files, onlyRoots: true)
+        let asked = Set(tables.map(\.relation))
+        tables += try cascaded(from: asked)
+        for index in tables.indices {
+            try describe(&tables[index])
+            tables[index].condition = condition
+            tables[index].rows = try count(tables[index])
+            tables[index].total = nil
+        }
+        tables = tables.filter { ($0.rows ?? 0) > 0 }
+        // The same mark is on rows that it updated or locked.
+        let counts = try deletedRows(known, tables)
+        for index in tables.indices {
+            tables[index].hasOthers = counts[tables[index].relation] != tables[index].rows
+        }
+        var plan = UndoPlan(kind: .delete, database: subject.database, tables: try inOrder(tables))
+        for table in tables where !asked.contains(table.relation) {
+            plan.remarks.append("rows of \(table.was) went with them, by a foreign key with ON DELETE CASCADE")
+        }
+        for table in tables where table.hasOthers && table.key.isEmpty {
+            plan.remarks.append(
+                "\(table.was) has no key: rows that the transaction only updated or locked may be among those that are "
+                    + "put back"
+            )
+        }
+        return plan
+    }
+
+    /// The transaction's id and those of its subtransactions, out of its commit record.
+    private func transactionIDs() throws -> [UInt32] {
+        let event = subject.first.event
+        var ids = [event.transactionID]
+        let walk = WALWalk(container.walDirectory, expectation: container.expectation)
+        let path = try container.path(to: event.timeline)
+        _ = try walk.records(from: event.start, along: path, upTo: event.end) { record, _, body, major in
+            if !body.isEmpty, case .commit(let end) = WALEvent.decode(record, body: body, major: major) {
+                ids += end.subtransactions
+            }
+            return .stop
+        }
+        return ids
+    }
+
+    /// Tables that lose rows when these do, step by step.
+    private func cascaded(from tables: Set<UInt32>) throws -> [UndoTable] {
+        try query(
+            """
+            WITH RECURSIVE went (oid) AS (
+              SELECT unnest($1::oid[])
+              UNION
+              SELECT k.conrelid FROM pg_catalog.pg_constraint k JOIN went w ON w.oid = k.confrelid
+              WHERE k.contype = 'f' AND k.confdeltype = 'c' AND k.conparentid = 0
+            )
+            SELECT c.oid, n.nspname, c.relname, c.relkind FROM went w
+            JOIN pg_catalog.pg_class c ON c.oid = w.oid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+            WHERE c.oid <> ALL ($1::oid[]) AND c.relkind IN ('r', 'p')
+            """,
+            [Self.array(tables)]
+        ).compactMap(table)
+    }
+
+    /// How many rows of each table the event says were deleted; of one that has no event nothing is known.
+    private func deletedRows(_ known: [UInt32: UInt64], _ tables: [UndoTable]) throws -> [UInt32: UInt64] {
+        var counts: [UInt32: UInt64] = [:]
+        for table in tables {
+            let files = try query(
+                """
+                SELECT c.relfilenode FROM pg_catalog.pg_class c WHERE c.oid = $1::oid AND c.relkind = 'r'
+                UNION ALL
+                SELECT c.relfilenode FROM pg_partition_tree($1::oid::regclass) p
+                JOIN pg_catalog.pg_class c ON c.oid = p.relid WHERE p.isleaf AND c.oid <> $1::oid
+                """,
+                ["\(table.relation)"]
+            ).compactMap { ($0.first ?? nil).flatMap { UInt32($0) } }
+            counts[table.relation] = files.reduce(0) { $0 &+ (known[$1] ?? 0) }
+        }
+        return counts
+    }
+
+    // MARK: - Tables
+
+    private func table(_ row: [String?]) -> UndoTable? {
+        guard let oid = row[0].flatMap({ UInt32($0) }), let name = names(row, 1), let kind = row[3] else { return nil }
+        return UndoTable(relation: oid, was: name, kind: kind)
+    }
+
+    /// The tables of files; of a partition the whole partitioned table where that is wanted.
+    private func roots(of files: [RelationFile], onlyRoots: Bool) throws -> [UndoTable] {
+        let numbers = Self.array(files.map(\.number))
+        let found = try query(
+            """
+            SELECT DISTINCT r.oid, n.nspname, r.relname, r.relkind
+            FROM pg_catalog.pg_class c
+            JOIN pg_catalog.pg_class r
+              ON r.oid = CASE WHEN $2::bool THEN coalesce(pg_partition_root(c.oid), c.oid::regclass)::oid ELSE c.oid END
+            JOIN pg_catalog.pg_namespace n ON n.oid = r.relnamespace
+            WHERE c.relkind = 'r' AND c.relfilenode <> 0 AND c.relfilenode = ANY ($1::oid[])
+              AND ($3::oid[] = '{}' OR c.oid = ANY ($3::oid[]))
+            """,
+            [numbers, onlyRoots ? "t" : "f", Self.array(subject.chosen.map(\.relation))]
+        )
+        return found.compactMap(table)
+    }
+
+    /// Columns, and by which a row is known.
+    private func describe(_ table: inout UndoTable) throws {
+        table.columns = try query(
+            """
+            SELECT attname, format_type(atttypid, atttypmod) FROM pg_catalog.pg_attribute
+            WHERE attrelid = $1::oid AND attnum > 0 AND NOT attisdropped AND attgenerated = '' ORDER BY attnum
+            """,
+            ["\(table.relation)"]
+        ).compactMap { row in
+            guard let name = row[0], let type = row[1] else { return nil }
+            return UndoTable.Column(name: name, type: type)
+        }
+        let keys = try query(
+            """
+            SELECT (SELECT string_agg(a.attname, chr(1) ORDER BY k.place)
+                    FROM unnest(i.indkey::int2[]) WITH ORDINALITY k (number, place)
+                    JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.number
+                    WHERE k.place <= i.indnkeyatts),
+                   i.indimmediate,
+                   i.indpred IS NULL AND i.indexprs IS NULL AND NOT EXISTS (
+                     SELECT FROM pg_catalog.pg_attribute a
+                     WHERE a.attrelid = i.indrelid AND a.attnum = ANY (i.indkey::int2[]) AND NOT a.attnotnull)
+            FROM pg_catalog.pg_index i WHERE i.indrelid = $1::oid AND i.indisunique AND i.indisvalid
+            ORDER BY i.indisprimary DESC, i.indnkeyatts, i.indexrelid
+            """,
+            ["\(table.relation)"]
+        )
+        table.hasDeferrableKey = keys.contains { $0[1] == "f" }
+        if let key = keys.first(where: { $0[2] == "t" })?[0] {
+            table.key = key.split(separator: "\u{1}").map(String.init)
+        }
+    }
+
+    private func count(_ table: UndoTable) throws -> UInt64? {
+        let condition = table.condition.map { " WHERE \($0)" } ?? ""
+        return try query("SELECT count(*) FROM \(table.source)\(condition)").first?.first.flatMap {
+            $0.flatMap { UInt64($0) }
+        }
+    }
+
+    private func sequences(of relation: UInt32) throws -> [UndoTable.Sequence] {
+        let names = try query(
+            """
+            SELECT n.nspname, c.relname, s.seqincrement FROM pg_catalog.pg_depend d
+            JOIN pg_catalog.pg_class c ON c.oid = d.objid AND c.relkind = 'S'
+            JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+            JOIN pg_catalog.pg_sequence s ON s.seqrelid = c.oid
+            WHERE d.classid = 'pg_catalog.pg_class'::regclass AND d.refclassid = 'pg_catalog.pg_class'::regclass
+              AND d.refobjid = $1::oid AND d.refobjsubid > 0 AND d.deptype IN ('a', 'i')
+            """,
+            ["\(relation)"]
+        )
+        return try names.compactMap { row in
+            guard let name = self.names(row, 0), let increment = row[2].flatMap({ Int64($0) }),
+                let last = try query("SELECT last_value FROM \(name.quoted) WHERE is_called").first?.first,
+                let number = last.flatMap({ Int64($0) })
+            else { return nil }
+            return UndoTable.Sequence(name: name, last: number, increment: increment)
+        }
+    }
+
+    /// Referenced tables come before those that reference them.
+    private func inOrder(_ tables: [UndoTable]) throws -> [UndoTable] {
+        let oids = Self.array(tables.map(\.relation))
+        let references = try query(
+            """
+            SELECT conrelid, confrelid FROM pg_catalog.pg_constraint
+            WHERE contype = 'f' AND conrelid = ANY ($1::oid[]) AND confrelid = ANY ($1::oid[]) AND conrelid <> confrelid
+            """,
+            [oids]
+        ).compactMap { row -> (UInt32, UInt32)? in
+            guard let one = row[0].flatMap({ UInt32($0) }), let other = row[1].flatMap({ UInt32($0) }) else {
+                return nil
+            }
+            return (one, other)
+        }
+        var rest = tables
+        var sorted: [UndoTable] = []
+        while !rest.isEmpty {
+            let waiting = Set(rest.map(\.relation))
+            let free = rest.filter { table in
+                !references.contains { $0.0 == table.relation && waiting.contains($0.1) }
+            }
+            // In a circle any order is as good.
+            let next = free.isEmpty ? rest : free
+            sorted += next
+            let taken = Set(next.map(\.relation))
+            rest.removeAll { taken.contains($0.relation) }
+        }
+        return sorted
+    }
+}
+
+extension UndoTable {
+    /// Rows of children have tables of their own.
+    var source: String { (isPartitioned ? "" : "ONLY ") + was.quoted }
+}
