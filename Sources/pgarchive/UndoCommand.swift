@@ -15,9 +15,9 @@ struct UndoCommand: ContainerCommand {
             either, nothing is done.
 
             A dropped table comes with its data, indexes, constraints, sequences' positions, grants, triggers, and \
-            with the partitions, views and foreign keys that went with it. Where its name is taken again it comes beside \
-            it, as NAME_recovered_HHMMSS, or as --as says. Of a DELETE or a TRUNCATE only the rows that are missing \
-            are put back: what was written since then stays as it is.
+            with the partitions, views and foreign keys that went with it. Where its name is taken again it comes \
+            beside it, as NAME_recovered_HHMMSS, or as --as says. Of a DELETE or a TRUNCATE only the rows that are \
+            missing are put back: what was written since then stays as it is.
 
             CONNECTION is what psql takes; 'upstream' is the container's own. The database is that of the mistake \
             unless the connection names one. TABLE is a name as people write it, in any case, with or without schema \
@@ -133,7 +133,7 @@ struct UndoCommand: ContainerCommand {
             render.remark(view.text)
             try global.withProgress { progress in
                 let output = Descriptor(owning: dup(file ?? STDOUT_FILENO))
-                try undo.write(to: output, view.lines, progress: progress)
+                try undo.write(into: output, view.lines, progress: progress)
                 if file != nil { try output.sync() }
             }
             guard let toSQL, toSQL != "-" else { return }

@@ -13,7 +13,7 @@ package struct EventFilter: Sendable {
     /// Of that table, where it is partitioned: each is asked for by the table's name.
     var partitions: Set<Partition> = []
     package var transactionID: UInt32?
-    /// A restore point's name; `*` and `?` match. What is no restore point is left out.
+    /// A restore point's name, with `*` and `?`: what is no restore point is left out.
     package var restorePoint: String?
     /// The newest so many; nil for all.
     package var limit: Int?

@@ -91,6 +91,9 @@ package final class Undo {
                         )
                     )
                     plan = names.applied(to: plan)
+                    for name in taken.sorted(by: { "\($0)" < "\($1)" }) {
+                        plan.remarks.append("there is a \(name) again, which stays as it is")
+                    }
                     try names.requireFree(request.target, plan)
                 }
             } else {
@@ -149,7 +152,7 @@ package final class Undo {
     // MARK: - The script
 
     /// - Parameter lines: what it is, for who reads it.
-    package func write(to file: borrowing Descriptor, _ lines: [String], progress: Progress) throws {
+    package func write(into file: borrowing Descriptor, _ lines: [String], progress: Progress) throws {
         try put(UndoScript.beginning(lines), file)
         switch plan.kind {
         case .drop: try writeTables(to: file, progress)
@@ -177,12 +180,24 @@ package final class Undo {
         try put(UndoScript.aloud + UndoScript.tablesEnding(plan), file)
     }
 
-    /// Foreign keys have rules of their own here.
+    /// Foreign keys, with their comments, have rules of their own here.
     static func withoutForeignKeys(_ contents: String) -> String {
-        contents.split(separator: "\n").filter { line in
-            line.hasPrefix(";")
-                || !line.split(separator: " ").dropFirst(3).starts(with: ["FK", "CONSTRAINT"])
-        }.joined(separator: "\n") + "\n"
+        let lines = contents.split(separator: "\n")
+        let words = lines.map { $0.split(separator: " ") }
+        // `3215; 2606 16390 FK CONSTRAINT public lines lines_order_fkey postgres`
+        let names = Set(
+            words.filter { $0.dropFirst(3).starts(with: ["FK", "CONSTRAINT"]) }.compactMap { $0.dropLast().last }
+        )
+        return zip(lines, words).filter { line, words in
+            if line.hasPrefix(";") { return true }
+            let entry = words.dropFirst(3)
+            if entry.starts(with: ["FK", "CONSTRAINT"]) { return false }
+            // `3216; 0 0 COMMENT public CONSTRAINT lines_order_fkey ON lines postgres`
+            guard entry.first == "COMMENT", let at = entry.firstIndex(of: "CONSTRAINT"), at + 1 < entry.endIndex else {
+                return true
+            }
+            return !names.contains(entry[at + 1])
+        }.map { "\($0.0)\n" }.joined()
     }
 
     private func writeRows(to file: borrowing Descriptor, _ progress: Progress) throws {
@@ -274,7 +289,7 @@ package final class Undo {
     package func putBack(_ lines: [String], progress: Progress) throws -> Outcome {
         guard let target else { throw ArchiveError(.usage, "there is no server to put it back into") }
         let script = FilePath.join(work, "script.sql")
-        try write(to: Descriptor.open(script, O_RDWR | O_CREAT | O_TRUNC), lines, progress: progress)
+        try write(into: Descriptor.open(script, O_RDWR | O_CREAT | O_TRUNC), lines, progress: progress)
         progress.step("putting it back")
         let (argument, environment) = target.forTool
         do {

@@ -50,6 +50,7 @@ extension UndoReading {
         for table in tables where !asked.contains(table.relation) {
             plan.remarks.append("rows of \(table.was) went with them, by a foreign key with ON DELETE CASCADE")
         }
+        plan.remarks += try emptied(by: tables)
         for table in tables where table.hasOthers && table.key.isEmpty {
             plan.remarks.append(
                 "\(table.was) has no key: rows that the transaction only updated or locked may be among those that are "
@@ -90,6 +91,21 @@ extension UndoReading {
             """,
             [Self.array(tables)]
         ).compactMap(table)
+    }
+
+    /// Tables whose rows only lost what they referred to.
+    private func emptied(by tables: [UndoTable]) throws -> [String] {
+        try query(
+            """
+            SELECT k.conrelid::regclass, k.confrelid::regclass FROM pg_catalog.pg_constraint k
+            WHERE k.contype = 'f' AND k.confdeltype IN ('n', 'd') AND k.conparentid = 0
+              AND k.confrelid = ANY ($1::oid[])
+            """,
+            [Self.array(tables.map(\.relation))]
+        ).compactMap { row in
+            guard let table = row[0], let other = row[1] else { return nil }
+            return "\(table) refers to \(other) with ON DELETE SET NULL or SET DEFAULT: what was set so stays so"
+        }
     }
 
     /// How many rows of each table the event says were deleted; of one that has no event nothing is known.

@@ -80,6 +80,13 @@ package struct UndoSearch {
                 hint: "'pgarchive find' shows what happened, with what to type"
             )
         }
+        if case .databaseDrop = other.event.kind {
+            throw ArchiveError(
+                .refused,
+                "a whole database is not put back by this command",
+                hint: "'pgarchive dump --before \(position) -C \(other.database ?? "NAME")' writes all of it, for psql"
+            )
+        }
         throw ArchiveError(
             .refused,
             "what happened at \(position) is a \(other.event.kind.name), which is not undone by this command",

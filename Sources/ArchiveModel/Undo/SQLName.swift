@@ -22,8 +22,8 @@ package struct SQLName: Hashable, Codable, Sendable, CustomStringConvertible {
         return text.contains("\\") ? "E'" + quoted.replacing("\\", with: "\\\\") + "'" : "'\(quoted)'"
     }
 
-    /// A name for what belongs to a table, for when the table is called otherwise: with `orders` as `old`, `orders_pkey`
-    /// is `old_pkey`.
+    /// A name for what belongs to a table, for when that is called otherwise: with `orders` as `old`, `orders_pkey` is
+    /// `old_pkey`.
     package func renamed(from table: String, to other: String) -> SQLName {
         let renamed = name.hasPrefix(table) ? other + name.dropFirst(table.count) : "\(name)_\(other)"
         return SQLName(schema: schema, name: Self.fitting(renamed))

@@ -144,7 +144,8 @@ package enum UndoScript {
         } else {
             text += """
                 SELECT \(SQLName.literal("\(table.name): rows that are there again, and stay as they are: "))
-                  || count(*) || ' (with other values: ' || count(*) FILTER (WHERE ROW(\(theirs))::text <> r::text) || ')'
+                  || count(*) || ' (with other values: '
+                  || count(*) FILTER (WHERE ROW(\(theirs))::text <> r::text) || ')'
                 FROM \(staged(number)) r JOIN \(name) t ON \(same(table.key, "t", "r"))
                 HAVING count(*) > 0;
                 WITH put AS (
