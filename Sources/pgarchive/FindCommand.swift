@@ -44,7 +44,10 @@ struct FindCommand: ContainerCommand {
     @Option(help: ArgumentHelp("What this transaction did.", valueName: "xid"))
     var xid: String?
 
-    @Option(help: ArgumentHelp("Restore points of this name; * and ? match.", valueName: "name"))
+    @Option(
+        help: ArgumentHelp("Restore points of this name; * and ? match.", valueName: "name"),
+        completion: .custom { words, _, _ in Completions.restorePoints(words) }
+    )
     var restorePoint: String?
 
     @Option(help: ArgumentHelp("Not earlier than this; anything that 'date --date' understands.", valueName: "time"))

@@ -42,7 +42,10 @@ struct UndoCommand: ContainerCommand {
             """
     )
 
-    @Option(help: ArgumentHelp("A table that was dropped.", valueName: "table"))
+    @Option(
+        help: ArgumentHelp("A table that was dropped.", valueName: "table"),
+        completion: .custom { words, _, _ in Completions.droppedTables(words) }
+    )
     var drop: String?
 
     @Option(help: ArgumentHelp("A table of which rows were deleted.", valueName: "table"))
@@ -51,7 +54,10 @@ struct UndoCommand: ContainerCommand {
     @Option(help: ArgumentHelp("A table that was emptied by TRUNCATE.", valueName: "table"))
     var truncate: String?
 
-    @Option(help: ArgumentHelp("What happened at this position: 'find' shows it.", valueName: "event"))
+    @Option(
+        help: ArgumentHelp("What happened at this position: 'find' shows it.", valueName: "event"),
+        completion: .custom { words, _, _ in Completions.events(words) }
+    )
     var event: String?
 
     @Option(help: ArgumentHelp("The server to put it back into.", valueName: "connection"))

@@ -163,7 +163,7 @@ package final class Undo {
 
     private func writeTables(to file: borrowing Descriptor, _ progress: Progress) throws {
         try put(UndoScript.schemas(plan) + UndoScript.quietly, file)
-        let tables = plan.tables.flatMap { ["--table", $0.name.quoted] }
+        let tables = plan.tables.flatMap { ["--table", $0.name.sql] }
         if !tables.isEmpty {
             progress.step("taking the definitions")
             try tool("pg_dump", ["--section=pre-data"] + tables, file.raw)
@@ -235,7 +235,7 @@ package final class Undo {
         _ look: Look,
         _ output: Int32
     ) throws {
-        let names = columns.map { SQLName.identifier($0.name) }.joined(separator: ", ")
+        let names = columns.map { SQLText.identifier($0.name) }.joined(separator: ", ")
         let text =
             "COPY (SELECT \(names) FROM \(table.source)" + (condition.map { " WHERE \($0)" } ?? "") + ") TO STDOUT"
         try tool("psql", ["-X", "-q", "-v", "ON_ERROR_STOP=1", "-c", text], output, look)

@@ -6,11 +6,11 @@ import WALFormat
 ///
 /// They are given in the look, which is thrown away: what pg_dump takes there bears them.
 struct UndoNames {
-    private let renamed: [SQLName: SQLName]
+    private let renamed: [TableName: TableName]
 
     /// Nil where all keep their own.
-    init?(_ plan: UndoPlan, _ subject: UndoSubject, wanted: String?, taken: Set<SQLName>) throws {
-        var renamed: [SQLName: SQLName] = [:]
+    init?(_ plan: UndoPlan, _ subject: UndoSubject, wanted: String?, taken: Set<TableName>) throws {
+        var renamed: [TableName: TableName] = [:]
         if let wanted {
             guard let main = Self.main(of: plan, subject) else {
                 throw ArchiveError(
@@ -24,16 +24,16 @@ struct UndoNames {
             for table in plan.tables {
                 renamed[table.was] =
                     table.was == main
-                    ? SQLName(schema: main.schema, name: SQLName.fitting(wanted))
+                    ? TableName(main.schema, TableName.fitting(wanted))
                     : table.was.renamed(from: main.name, to: wanted)
             }
         } else {
             guard !taken.isEmpty else { return nil }
             let time = subject.first.event.time.map { String(Instant.compact($0).suffix(6)) } ?? "then"
             for table in plan.tables {
-                renamed[table.was] = SQLName(
-                    schema: table.was.schema,
-                    name: SQLName.fitting("\(table.was.name)_recovered_\(time)")
+                renamed[table.was] = TableName(
+                    table.was.schema,
+                    TableName.fitting("\(table.was.name)_recovered_\(time)")
                 )
             }
         }
@@ -41,7 +41,7 @@ struct UndoNames {
     }
 
     /// The one that others are parts of.
-    private static func main(of plan: UndoPlan, _ subject: UndoSubject) -> SQLName? {
+    private static func main(of plan: UndoPlan, _ subject: UndoSubject) -> TableName? {
         let chosen = Set(subject.chosen.map(\.relation))
         let candidates = chosen.isEmpty ? plan.tables : plan.tables.filter { chosen.contains($0.relation) }
         if candidates.count == 1 { return candidates[0].was }
@@ -67,15 +67,15 @@ struct UndoNames {
                 SELECT 'STATISTICS', n.nspname, s.stxname FROM pg_catalog.pg_statistic_ext s
                 JOIN pg_catalog.pg_namespace n ON n.oid = s.stxnamespace WHERE s.stxrelid = to_regclass($1)
                 """,
-                [was.quoted]
+                [was.sql]
             )
             for row in owned {
                 guard row.count == 3, let what = row[0], let schema = row[1], let text = row[2] else { continue }
-                let old = SQLName(schema: schema, name: text)
+                let old = TableName(schema, text)
                 let other = old.renamed(from: was.name, to: name.name)
-                try sql.execute("ALTER \(what) \(old.quoted) RENAME TO \(SQLName.identifier(other.name))")
+                try sql.execute("ALTER \(what) \(old.sql) RENAME TO \(SQLText.identifier(other.name))")
             }
-            try sql.execute("ALTER TABLE \(was.quoted) RENAME TO \(SQLName.identifier(name.name))")
+            try sql.execute("ALTER TABLE \(was.sql) RENAME TO \(SQLText.identifier(name.name))")
         }
     }
 

@@ -205,7 +205,7 @@ extension UndoReading {
         )
         return try names.compactMap { row in
             guard let name = self.names(row, 0), let increment = row[2].flatMap({ Int64($0) }),
-                let last = try query("SELECT last_value FROM \(name.quoted) WHERE is_called").first?.first,
+                let last = try query("SELECT last_value FROM \(name.sql) WHERE is_called").first?.first,
                 let number = last.flatMap({ Int64($0) })
             else { return nil }
             return UndoTable.Sequence(name: name, last: number, increment: increment)
@@ -246,5 +246,5 @@ extension UndoReading {
 
 extension UndoTable {
     /// Rows of children have tables of their own.
-    var source: String { (isPartitioned ? "" : "ONLY ") + was.quoted }
+    var source: String { (isPartitioned ? "" : "ONLY ") + was.sql }
 }

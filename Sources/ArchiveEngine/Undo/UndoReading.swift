@@ -71,9 +71,9 @@ struct UndoReading {
         "{" + oids.map { "\($0)" }.joined(separator: ",") + "}"
     }
 
-    func names(_ row: [String?], _ first: Int) -> SQLName? {
+    func names(_ row: [String?], _ first: Int) -> TableName? {
         guard row.count > first + 1, let schema = row[first], let name = row[first + 1] else { return nil }
-        return SQLName(schema: schema, name: name)
+        return TableName(schema, name)
     }
 
     // MARK: - Dropped
@@ -90,7 +90,7 @@ struct UndoReading {
         let taken = relations.filter { chosen.contains($0.relation) && Self.dumped.contains($0.kind) }
         var plan = UndoPlan(kind: .drop, database: subject.database, tables: taken)
         for index in plan.tables.indices where plan.tables[index].holdsRows {
-            let count = try query("SELECT count(*) FROM ONLY \(plan.tables[index].was.quoted)").first?.first ?? nil
+            let count = try query("SELECT count(*) FROM ONLY \(plan.tables[index].was.sql)").first?.first ?? nil
             plan.tables[index].rows = count.flatMap { UInt64($0) }
         }
         if taken.isEmpty { plan.indexes = try indexes(relations) }
@@ -230,7 +230,7 @@ struct UndoReading {
         ).compactMap { row in
             guard let publication = row[0], let table = row[1] else { return nil }
             return "\(table) was in publication \(publication): "
-                + "ALTER PUBLICATION \(SQLName.identifier(publication)) ADD TABLE \(table)"
+                + "ALTER PUBLICATION \(SQLText.identifier(publication)) ADD TABLE \(table)"
         }
     }
 }

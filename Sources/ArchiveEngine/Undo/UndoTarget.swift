@@ -24,11 +24,11 @@ package struct UndoTarget: Sendable {
     }
 
     /// Those of these names that are taken there.
-    func taken(_ names: [SQLName]) throws -> Set<SQLName> {
+    func taken(_ names: [TableName]) throws -> Set<TableName> {
         let sql = try open()
         defer { sql.close() }
-        var taken: Set<SQLName> = []
-        for name in names where try sql.value("SELECT to_regclass($1) IS NOT NULL", [name.quoted]) == "t" {
+        var taken: Set<TableName> = []
+        for name in names where try sql.value("SELECT to_regclass($1) IS NOT NULL", [name.sql]) == "t" {
             taken.insert(name)
         }
         return taken
@@ -47,16 +47,16 @@ package struct UndoTarget: Sendable {
     }
 
     /// Columns of a table that can be written; nil where there is no such table.
-    func columns(of name: SQLName) throws -> Set<String>? {
+    func columns(of name: TableName) throws -> Set<String>? {
         let sql = try open()
         defer { sql.close() }
-        guard try sql.value("SELECT to_regclass($1) IS NOT NULL", [name.quoted]) == "t" else { return nil }
+        guard try sql.value("SELECT to_regclass($1) IS NOT NULL", [name.sql]) == "t" else { return nil }
         let rows = try sql.query(
             """
             SELECT attname FROM pg_catalog.pg_attribute
             WHERE attrelid = to_regclass($1) AND attnum > 0 AND NOT attisdropped AND attgenerated = ''
             """,
-            [name.quoted]
+            [name.sql]
         )
         return Set(rows.compactMap { $0.first ?? nil })
     }

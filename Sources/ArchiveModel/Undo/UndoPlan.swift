@@ -62,11 +62,11 @@ package struct UndoTable: Codable, Hashable, Sendable {
     }
 
     package struct Sequence: Codable, Hashable, Sendable {
-        package var name: SQLName
+        package var name: TableName
         package var last: Int64
         package var increment: Int64
 
-        package init(name: SQLName, last: Int64, increment: Int64) {
+        package init(name: TableName, last: Int64, increment: Int64) {
             self.name = name
             self.last = last
             self.increment = increment
@@ -75,9 +75,9 @@ package struct UndoTable: Codable, Hashable, Sendable {
 
     package var relation: UInt32
     /// As it was.
-    package var was: SQLName
+    package var was: TableName
     /// As it is put back.
-    package var name: SQLName
+    package var name: TableName
     /// pg_class's letter.
     package var kind: String
     /// Rows to put back; nil for what has none of its own.
@@ -96,7 +96,7 @@ package struct UndoTable: Codable, Hashable, Sendable {
     /// Rows that the transaction touched, but did not delete, are among them, and are known by their keys afterwards.
     package var hasOthers = false
 
-    package init(relation: UInt32, was: SQLName, name: SQLName? = nil, kind: String) {
+    package init(relation: UInt32, was: TableName, name: TableName? = nil, kind: String) {
         self.relation = relation
         self.was = was
         self.name = name ?? was
@@ -122,14 +122,14 @@ package struct UndoTable: Codable, Hashable, Sendable {
 /// A foreign key that went with a table.
 package struct UndoForeignKey: Codable, Hashable, Sendable {
     package var name: String
-    package var table: SQLName
-    package var references: SQLName
+    package var table: TableName
+    package var references: TableName
     /// As `pg_get_constraintdef` gives it.
     package var definition: String
     /// Of another table, which is still there: it was lost with CASCADE.
     package var isOfOther: Bool
 
-    package init(name: String, table: SQLName, references: SQLName, definition: String, isOfOther: Bool) {
+    package init(name: String, table: TableName, references: TableName, definition: String, isOfOther: Bool) {
         self.name = name
         self.table = table
         self.references = references

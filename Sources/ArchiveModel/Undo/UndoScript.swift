@@ -24,12 +24,12 @@ package enum UndoScript {
     /// Goes before the tables' own definitions.
     package static func schemas(_ plan: UndoPlan) -> String {
         plan.schemas.map { schema in
-            let name = SQLName.identifier(schema.name)
+            let name = SQLText.identifier(schema.name)
             return block(
                 """
-                IF to_regnamespace(\(SQLName.literal(name))) IS NULL THEN
+                IF to_regnamespace(\(SQLText.literal(name))) IS NULL THEN
                   CREATE SCHEMA \(name);
-                  ALTER SCHEMA \(name) OWNER TO \(SQLName.identifier(schema.owner));
+                  ALTER SCHEMA \(name) OWNER TO \(SQLText.identifier(schema.owner));
                 END IF;
                 """
             )
@@ -44,8 +44,8 @@ package enum UndoScript {
                 table.rows.map { count(table, $0) }
             }.joined()
             + plan.tables.filter(\.holdsRows).map { table in
-                "SELECT \(SQLName.literal("\(table.name): ")) || count(*) || ' rows put back' "
-                    + "FROM ONLY \(table.name.quoted);\n"
+                "SELECT \(SQLText.literal("\(table.name): ")) || count(*) || ' rows put back' "
+                    + "FROM ONLY \(table.name.sql);\n"
             }.joined()
     }
 
@@ -53,14 +53,14 @@ package enum UndoScript {
     private static func foreignKey(_ key: UndoForeignKey) -> String {
         let isUnchecked = key.definition.hasSuffix(" NOT VALID")
         let add =
-            "ALTER TABLE \(key.table.quoted) ADD CONSTRAINT \(SQLName.identifier(key.name)) \(key.definition)"
+            "ALTER TABLE \(key.table.sql) ADD CONSTRAINT \(SQLText.identifier(key.name)) \(key.definition)"
         let title = "foreign key \(key.name) of \(key.table)"
         let unchecked =
             isUnchecked
             ? ""
             : """
             WHEN foreign_key_violation THEN
-              RAISE WARNING '%', \(SQLName.literal("\(title) is NOT VALID, as rows of now violate it: ")) || SQLERRM;
+              RAISE WARNING '%', \(SQLText.literal("\(title) is NOT VALID, as rows of now violate it: ")) || SQLERRM;
               \(add) NOT VALID;
 
             """
@@ -70,7 +70,7 @@ package enum UndoScript {
             """,
             exceptions: unchecked + """
                 WHEN OTHERS THEN
-                  RAISE WARNING '%', \(SQLName.literal("\(title) does not come back: ")) || SQLERRM;
+                  RAISE WARNING '%', \(SQLText.literal("\(title) does not come back: ")) || SQLERRM;
                 """
         )
     }
@@ -78,8 +78,8 @@ package enum UndoScript {
     private static func count(_ table: UndoTable, _ expected: UInt64) -> String {
         block(
             """
-            IF (SELECT count(*) FROM ONLY \(table.name.quoted)) <> \(expected) THEN
-              RAISE EXCEPTION '%', \(SQLName.literal("\(table.name) has not the \(expected) rows that it had"));
+            IF (SELECT count(*) FROM ONLY \(table.name.sql)) <> \(expected) THEN
+              RAISE EXCEPTION '%', \(SQLText.literal("\(table.name) has not the \(expected) rows that it had"));
             END IF;
             """
         )
@@ -89,7 +89,7 @@ package enum UndoScript {
 
     /// Goes before a table's rows, which follow as COPY's text.
     package static func rowsBeginning(_ table: UndoTable, _ number: Int) -> String {
-        let columns = table.columns.map { "\(SQLName.identifier($0.name)) \($0.type)" }.joined(separator: ", ")
+        let columns = table.columns.map { "\(SQLText.identifier($0.name)) \($0.type)" }.joined(separator: ", ")
         return """
 
             -- \(table.name)
@@ -104,7 +104,7 @@ package enum UndoScript {
         let columns = table.columns.filter { table.key.contains($0.name) }
         return """
             CREATE TEMPORARY TABLE \(staged(number))_kept (
-              \(columns.map { "\(SQLName.identifier($0.name)) \($0.type)" }.joined(separator: ", "))
+              \(columns.map { "\(SQLText.identifier($0.name)) \($0.type)" }.joined(separator: ", "))
             ) ON COMMIT DROP;
             COPY \(staged(number))_kept (\(list(columns.map(\.name)))) FROM stdin;
 
@@ -120,7 +120,7 @@ package enum UndoScript {
 
     /// Goes behind a table's rows.
     package static func rowsEnding(_ table: UndoTable, _ number: Int) -> String {
-        let name = table.name.quoted
+        let name = table.name.sql
         let columns = list(table.columns.map(\.name))
         let own = list(table.columns.map(\.name), of: "m")
         let theirs = list(table.columns.map(\.name), of: "t")
@@ -137,13 +137,13 @@ package enum UndoScript {
                   WHERE m.pgarchive_number > coalesce(t.times, 0)
                   RETURNING 1
                 )
-                SELECT \(SQLName.literal("\(table.name): ")) || (SELECT count(*) FROM put) || ' of '
+                SELECT \(SQLText.literal("\(table.name): ")) || (SELECT count(*) FROM put) || ' of '
                   || (SELECT count(*) FROM \(staged(number))) || ' rows put back; the others are there already';
 
                 """
         } else {
             text += """
-                SELECT \(SQLName.literal("\(table.name): rows that are there again, and stay as they are: "))
+                SELECT \(SQLText.literal("\(table.name): rows that are there again, and stay as they are: "))
                   || count(*) || ' (with other values: '
                   || count(*) FILTER (WHERE ROW(\(theirs))::text <> r::text) || ')'
                 FROM \(staged(number)) r JOIN \(name) t ON \(same(table.key, "t", "r"))
@@ -154,9 +154,9 @@ package enum UndoScript {
                   WHERE NOT EXISTS (SELECT FROM \(name) t WHERE \(same(table.key, "t", "r")))
                   \(table.hasDeferrableKey ? "" : "ON CONFLICT DO NOTHING ")RETURNING 1
                 )
-                SELECT \(SQLName.literal("\(table.name): ")) || (SELECT count(*) FROM put) || ' of '
+                SELECT \(SQLText.literal("\(table.name): ")) || (SELECT count(*) FROM put) || ' of '
                   || (SELECT count(*) FROM \(staged(number))) || ' rows put back';
-                SELECT \(SQLName.literal("\(table.name): rows not put back, as others have their unique values: "))
+                SELECT \(SQLText.literal("\(table.name): rows not put back, as others have their unique values: "))
                   || count(*)
                 FROM \(staged(number)) r WHERE NOT EXISTS (SELECT FROM \(name) t WHERE \(same(table.key, "t", "r")))
                 HAVING count(*) > 0;
@@ -172,7 +172,7 @@ package enum UndoScript {
         return block(
             """
             IF (SELECT count(*) FROM \(staged(number))) <> \(rows) THEN
-              RAISE EXCEPTION '%', \(SQLName.literal("there are not \(rows) rows of \(table.name), as there were"));
+              RAISE EXCEPTION '%', \(SQLText.literal("there are not \(rows) rows of \(table.name), as there were"));
             END IF;
             """
         )
@@ -180,7 +180,7 @@ package enum UndoScript {
 
     /// Triggers of users are off meanwhile: rows come back as they were.
     package static func triggers(_ tables: [UndoTable]) -> (off: String, on: String) {
-        let relations = tables.map { "\(SQLName.literal($0.name.quoted))::regclass" }.joined(separator: ", ")
+        let relations = tables.map { "\(SQLText.literal($0.name.sql))::regclass" }.joined(separator: ", ")
         let off = """
             CREATE TEMPORARY TABLE pgarchive_undo_triggers ON COMMIT DROP AS
             SELECT t.tgrelid::regclass AS relation, t.tgname AS name, t.tgenabled AS state
@@ -212,8 +212,8 @@ package enum UndoScript {
     private static func sequence(_ sequence: UndoTable.Sequence) -> String {
         let further = sequence.increment < 0 ? "least" : "greatest"
         return quietly
-            + "SELECT setval(\(SQLName.literal(sequence.name.quoted)), \(further)(last_value, \(sequence.last))) "
-            + "FROM \(sequence.name.quoted);\n" + aloud
+            + "SELECT setval(\(SQLText.literal(sequence.name.sql)), \(further)(last_value, \(sequence.last))) "
+            + "FROM \(sequence.name.sql);\n" + aloud
     }
 
     // MARK: - Parts
@@ -221,11 +221,11 @@ package enum UndoScript {
     private static func staged(_ number: Int) -> String { "pgarchive_undo_\(number)" }
 
     private static func list(_ columns: [String], of alias: String? = nil) -> String {
-        columns.map { (alias.map { "\($0)." } ?? "") + SQLName.identifier($0) }.joined(separator: ", ")
+        columns.map { (alias.map { "\($0)." } ?? "") + SQLText.identifier($0) }.joined(separator: ", ")
     }
 
     private static func same(_ key: [String], _ one: String, _ other: String) -> String {
-        key.map { "\(one).\(SQLName.identifier($0)) = \(other).\(SQLName.identifier($0))" }.joined(separator: " AND ")
+        key.map { "\(one).\(SQLText.identifier($0)) = \(other).\(SQLText.identifier($0))" }.joined(separator: " AND ")
     }
 
     private static func block(_ body: String, declare: String = "", exceptions: String = "") -> String {
