@@ -83,7 +83,7 @@ struct TargetRequest: Equatable {
         takesImage: Bool = false,
         _ global: some CommonOptions
     ) throws -> RestorePlan {
-        try planned(in: container, for: work, and: crashed, global).plan
+        try planned(in: container, for: work, and: crashed, takesImage: takesImage, global).plan
     }
 
     /// The same, with the event that it ends before, where it is one's.
@@ -91,6 +91,7 @@ struct TargetRequest: Equatable {
         in container: Container,
         for work: String,
         and crashed: CrashedWAL? = nil,
+        takesImage: Bool = false,
         _ global: some CommonOptions
     ) throws -> (plan: RestorePlan, event: LSN?) {
         let render = global.render
