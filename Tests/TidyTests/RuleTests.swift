@@ -44,6 +44,7 @@ import Testing
         ("docs/a.md", "# Title\n\nsee [here](#other)"),
         ("docs/a.md", "see [out](../../b.md)"),
         ("scripts/a", "echo no interpreter"),
+        ("docs/a.md", "one\n\("<<<<" + "<<<") HEAD\nother"),
     ])
     func found(path: String, text: String) {
         #expect(findings(path, text).count == 1)

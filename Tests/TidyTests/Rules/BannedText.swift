@@ -43,7 +43,7 @@ enum BannedText {
     ]
 
     /// In any file, comments and prose included.
-    static let unfinished = ["TO" + "DO", "FIX" + "ME", "XX" + "X:", "HA" + "CK:"]
+    static let unfinished = ["TO" + "DO", "FIX" + "ME", "XX" + "X:", "HA" + "CK:", "<<<<" + "<<<", ">>>>" + ">>>"]
 
     static func findings(in tree: SourceTree) -> [Finding] {
         tree.swift.flatMap(banned) + tree.files.flatMap(unfinished)
