@@ -40,6 +40,14 @@ struct SettingsFileTests {
             ("[snapshot]\ndebt = \"lots\"", "snapshot.debt must be a size", nil),
             ("[wal]\nsynchronous = \"yes\"", "wal.synchronous must be true or false", nil),
             ("slot = pgarchive", "x:1", nil),
+            ("[%]", "x:1: a line that begins with [", nil),
+            ("slot = \"a\"\n[", "x:2: a line that begins with [", nil),
+            ("[\n]", "x:1: a line that begins with [", nil),
+            ("[[ \u{301}a]]", "x:1: a line that begins with [", nil),
+            ("[\u{301}a]", "x:1: a line that begins with [", nil),
+            ("[]", "x:1", nil),
+            ("[\"no\"]", "there is no setting 'no'", nil),
+            ("[[wal.copy]]\nname = \"a\"\nprogram = \"\"\"\n[[ $x = 1 ]] && cp %p y\"\"\"", nil, nil),
         ] as [(String, String?, String?)]
     )
     func mistakes(_ text: String, _ what: String?, _ hint: String?) throws {

@@ -82,6 +82,13 @@ package enum SettingsFile {
     }
 
     package static func parse(_ text: String, path: String) throws -> Settings {
+        if let line = lineOfBadHeader(text) {
+            throw ArchiveError(
+                .usage,
+                "\(path):\(line): a line that begins with [ has the name of a section, such as [keep]",
+                hint: "correct it there; docs/settings.md in share/doc/pgarchive lists all keys"
+            )
+        }
         let table: TOMLTable
         do {
             table = try TOMLTable(string: text)
@@ -95,6 +102,36 @@ package enum SettingsFile {
         var settings = Settings()
         try apply(table, prefix: "", to: &settings, path: path)
         return settings
+    }
+
+    /// The parser ends the process where a table's name does not begin as one (toml++, parse_key): it never sees it.
+    private static func lineOfBadHeader(_ text: String) -> Int? {
+        var isInString = false
+        // Scalars: what follows a bracket may combine with it into one character.
+        let lines = text.unicodeScalars.split(omittingEmptySubsequences: false) { Character($0).isNewline }
+        for (number, line) in lines.enumerated() {
+            let words = line.drop { $0.properties.isWhitespace || $0 == "\u{FEFF}" }
+            if !isInString {
+                if words.first == "#" { continue }
+                if words.first == "[" {
+                    let name = words.dropFirst(words.dropFirst().first == "[" ? 2 : 1)
+                        .drop(while: \.properties.isWhitespace)
+                    guard let first = name.first, isInHeader(first) else { return number + 1 }
+                }
+            }
+            let rest = String(line)
+            let marks = rest.ranges(of: "\"\"\"").count + rest.ranges(of: "'''").count
+            if marks % 2 == 1 { isInString.toggle() }
+        }
+        return nil
+    }
+
+    /// A bare or quoted name begins, or none is there, which the parser says itself.
+    private static func isInHeader(_ scalar: Unicode.Scalar) -> Bool {
+        switch scalar {
+        case "a"..."z", "A"..."Z", "0"..."9", "-", "_", "\"", "'", "]": true
+        default: false
+        }
     }
 
     private static func apply(_ table: TOMLTable, prefix: String, to settings: inout Settings, path: String) throws {
