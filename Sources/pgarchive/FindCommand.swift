@@ -96,6 +96,9 @@ struct FindCommand: ContainerCommand {
             rows.isEmpty ? nothing(search) : rows.map { $0.text(palette) }.joined(separator: "\n")
         }
         if search.hasMore { render.remark("earlier ones not shown: --limit 0 shows all") }
+        if search.found.contains(where: { $0.named.isUnknown }) {
+            render.remark("names that are not known: 'pgarchive wal_archive events --resolve-names' looks them up")
+        }
         if let table, !search.unnamed.isEmpty {
             render.warning(
                 "\(HumanText.count(search.unnamed.count, "event")) of tables whose names are not known may be of "

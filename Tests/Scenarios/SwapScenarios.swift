@@ -62,7 +62,13 @@ struct SwapScenarios {
 
     /// Killed anywhere, the data directory is the one or the other, as a whole; the same command goes on.
     @Test func aKilledSwapLeavesTheOneOrTheOther() throws {
-        try TestArchive.with(TestArchive.Options()) { archive in
+        try TestArchive.with(TestArchive.Options(), initialise: false) { archive in
+            let space = try archive.directory.subdirectory("space")
+            let fast = try archive.directory.subdirectory("fast")
+            try archive.upstream.sql("create tablespace elsewhere location '\(space)'")
+            try archive.upstream.sql("create table far tablespace elsewhere as select 1 as n")
+            let oid = try archive.upstream.sql("select oid from pg_tablespace where spcname = 'elsewhere'")
+            try archive.initialise()
             let oracle = try Oracle(archive.upstream)
             try archive.replayEverything()
             _ = try archive.takeSnapshot()
@@ -71,7 +77,8 @@ struct SwapScenarios {
             try archive.switchAndReceive()
             let data = archive.upstream.data
             try archive.upstream.stop()
-            let restore = ["restore", "--swap", data, "--at", wanted.after]
+            let restore = ["restore", "--swap", data, "--at", wanted.after, "--tablespace", "\(oid)=\(fast)"]
+            try interrupted(archive, restore)
             for point in ["restore.copied", "restore.recovered", "restore.beforeUnmark", "swap.beforeExchange"] {
                 let killed = try archive.pgarchive.setting("PGARCHIVE_FAULT", "\(point)=exit")
                     .run(restore, deadline: 120)
@@ -91,12 +98,33 @@ struct SwapScenarios {
             expectRefusal(try archive.pgarchive.run(restore), status: 4, mentions: "--swap-back")
             try archive.upstream.start()
             try #expect(archive.upstream.sql("select max(id) from oracle") == "\(wanted.id)")
+            try #expect(archive.upstream.sql("select sum(n) from far") == "1")
             try archive.upstream.stop()
             try archive.pgarchive("restore", "--swap-back", data)
             try archive.upstream.start()
             try #expect(archive.upstream.sql("select max(id) from oracle") == "\(late.id)")
             try archive.switchAndReceive()
             try archive.finish()
+        }
+    }
+
+    /// A second one keeps away from the first; interrupted, that leaves nothing.
+    private func interrupted(_ archive: TestArchive, _ restore: [String]) throws {
+        let data = archive.upstream.data
+        for point in ["restore.copied", "restore.beforeUnmark"] {
+            let mark = "\(archive.directory.path)/\(point)"
+            let first = try archive.pgarchive.setting("PGARCHIVE_FAULT", "\(point)=stop")
+                .setting("PGARCHIVE_FAULT_MARK", mark).command(restore).start()
+            try eventually(within: 60, "it is stopped") { FileManager.default.fileExists(atPath: mark) }
+            for command in [restore, ["restore", "--swap-back", data], ["restore", "--swap-remove", data]] {
+                expectRefusal(try archive.pgarchive.run(command, deadline: 60), status: 7, mentions: "is restoring")
+            }
+            first.signal(point == "restore.copied" ? SIGINT : SIGKILL)
+            first.signal(SIGCONT)
+            let ended = try first.wait(deadline: 60)
+            guard point == "restore.copied" else { continue }
+            #expect(ended.status == 5, "\(ended)")
+            #expect(!FileManager.default.fileExists(atPath: "\(data).kept"))
         }
     }
 

@@ -110,6 +110,7 @@ package struct ClusterRestore: Sendable {
         } catch {
             progress.note("removing what was restored so far")
             try place.clear()
+            swap?.removeEmpty(place)
             throw error
         }
         throw error

@@ -41,6 +41,7 @@ package struct ClusterSwap: Sendable {
     ///
     /// - Parameter start: the restored server is to be started by us.
     package func check(start: Bool) throws {
+        try requireAlone()
         try settle()
         try requireCluster(data)
         try requireExchangeable()
@@ -52,7 +53,7 @@ package struct ClusterSwap: Sendable {
                 hint: "leave --start out, and start it as always (pg_ctlcluster, systemctl)"
             )
         }
-        guard FileTree.exists(kept) else { return }
+        guard try hasKept() else { return }
         guard try isPending || FileTree.exists(place(mapping: [:], oids: []).markPath) else {
             throw ArchiveError(
                 .refused,
@@ -72,10 +73,54 @@ package struct ClusterSwap: Sendable {
         return try RestorePlace(data: kept, mapping: all, oids: oids)
     }
 
-    /// Removes a restored cluster that was never put into its place.
+    /// Removes a restored cluster that was never put into its place, with its tablespaces.
     package func clearPending() throws {
+        try requireAlone()
         guard isPending else { return }
+        let links = "\(kept)/pg_tblspc"
+        for name in FileTree.isDirectory(links) ? try FileTree.list(links) : [] {
+            // Made by the restore, and used by nobody since.
+            let link = "\(links)/\(name)"
+            guard FileTree.isSymbolicLink(link) else { continue }
+            let directory = try FileTree.linkTarget(link)
+            if FileTree.isDirectory(directory) { try FileTree.emptyDirectory(directory) }
+        }
         try remove(kept)
+    }
+
+    /// Of a restore that was interrupted nothing is left, not even the directories.
+    func removeEmpty(_ place: RestorePlace) {
+        rmdir(place.data)
+        // Others were given, and may have been there before.
+        for directory in place.tablespaces.values where directory.hasPrefix("\(data).tablespaces-") {
+            rmdir(directory)
+            rmdir(FilePath.parent(of: directory))
+        }
+    }
+
+    /// Who has restored `kept`, until it is exchanged.
+    private struct Mark: Codable {
+        var process: ProcessIdentity?
+    }
+
+    /// Another process may be at work on this very swap.
+    private func requireAlone() throws {
+        let place = try place(mapping: [:], oids: [])
+        let restoring = try JSONFile.read(RestorePlace.Mark.self, from: place.markPath)?.process
+        let restored = try JSONFile.read(Mark.self, from: Self.markFile(kept))?.process
+        guard let other = [restoring, restored].compactMap(\.self).first(where: { $0.isAlive && $0.pid != getpid() })
+        else { return }
+        throw ArchiveError(
+            .conflict,
+            "process \(other.pid) is restoring into '\(kept)'",
+            hint: "wait for it, or interrupt it: kill -INT \(other.pid)"
+        )
+    }
+
+    /// What an interrupted restore left is an empty directory at most.
+    private func hasKept() throws -> Bool {
+        guard FileTree.isDirectory(kept) else { return FileTree.exists(kept) }
+        return try !FileTree.list(kept).isEmpty
     }
 
     // MARK: - The exchange
@@ -112,7 +157,7 @@ package struct ClusterSwap: Sendable {
                 )
             }
         }
-        try DurableFile.replace(Self.markFile(place.data), text: "restored, and not yet in its place\n", mode: 0o600)
+        try JSONFile.replace(Self.markFile(place.data), with: Mark(process: ProcessIdentity.current()))
         let names = try (RestoredSettings.names + ["postgresql.auto.conf"]).filter { name in
             let theirs = "\(data)/\(name)"
             let ours = "\(place.data)/\(name)"
@@ -120,7 +165,7 @@ package struct ClusterSwap: Sendable {
                 try DurableFile.remove(ours)
                 return false
             }
-            try DurableFile.replace(ours, text: try FileTree.readText(theirs), mode: 0o600)
+            try DurableFile.replace(ours, bytes: try FileTree.read(theirs), mode: 0o600)
             return true
         }
         var remarks: [String] = []
@@ -138,7 +183,15 @@ package struct ClusterSwap: Sendable {
 
     /// Gives each the other's name, in one step.
     func exchange() throws {
+        try requireAlone()
         try requireStopped(data)
+        guard isPending else {
+            throw ArchiveError(
+                .failed,
+                "'\(kept)' is no longer the cluster that was restored; nothing was exchanged",
+                hint: "see who is at work there, then begin anew"
+            )
+        }
         try FaultPoint.pass("swap.beforeExchange")
         try swapNames()
         try FaultPoint.pass("swap.exchanged")
@@ -149,8 +202,9 @@ package struct ClusterSwap: Sendable {
     ///
     /// - Parameter dryRun: only what would stand in the way is looked for.
     package func back(dryRun: Bool) throws {
+        try requireAlone()
         try settle()
-        guard FileTree.exists(kept) else {
+        guard try hasKept() else {
             throw ArchiveError(
                 .notFound,
                 "there is no '\(kept)': nothing was swapped here",
@@ -197,8 +251,9 @@ package struct ClusterSwap: Sendable {
 
     /// What removing the cluster that was replaced would do.
     package func removal() throws -> Removal {
+        try requireAlone()
         try settle()
-        let directory = FileTree.exists(kept) ? kept : going
+        let directory = try hasKept() ? kept : going
         guard FileTree.exists(directory) else {
             throw ArchiveError(
                 .notFound,

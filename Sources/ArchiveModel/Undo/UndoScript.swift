@@ -138,7 +138,9 @@ package enum UndoScript {
                   RETURNING 1
                 )
                 SELECT \(SQLText.literal("\(table.name): ")) || (SELECT count(*) FROM put) || ' of '
-                  || (SELECT count(*) FROM \(staged(number))) || ' rows put back; the others are there already';
+                  || (SELECT count(*) FROM \(staged(number))) || ' rows put back'
+                  || CASE WHEN (SELECT count(*) FROM put) < (SELECT count(*) FROM \(staged(number)))
+                     THEN '; the others are there already' ELSE '' END;
 
                 """
         } else {
