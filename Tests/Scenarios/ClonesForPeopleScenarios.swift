@@ -38,6 +38,12 @@ struct ClonesForPeopleScenarios {
             try eventually(within: 120, "the supervisor removes it") {
                 try !archive.pgarchive("clone", "list", "--quiet").lines.contains("over")
             }
+            // What is copied of one whose time is over stays.
+            try archive.pgarchive("clone", "duplicate", "kept", "copy")
+            let copy = try archive.pgarchive.json("clone", "list").array.first { $0["name"]?.string == "copy" }
+            #expect(copy != nil && copy?["expiresAt"] == nil, "\(String(describing: copy))")
+            try archive.pgarchive("clone", "expire")
+            try archive.pgarchive("clone", "delete", "copy")
             let client = try archive.pgarchive.start("clone", "psql", "used", "-XAtqc", "select pg_sleep(600)")
             try eventually(within: 60, "a client is there") {
                 try archive.query("used", "select count(*) from pg_stat_activity where wait_event = 'PgSleep'") == "1"

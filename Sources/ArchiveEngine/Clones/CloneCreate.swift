@@ -71,9 +71,16 @@ package struct CloneCreate: Sendable {
     /// Copies a clone as it is now, under a port of its own.
     ///
     /// The source is not touched.
-    /// - Parameter terms: nil leaves what is said of the source, but its protection.
-    package func duplicate(source: String, name: String, terms: CloneTerms? = nil) throws -> CloneRecord {
-        try copy(source, name, for: "clone duplicate", terms)
+    /// - Parameters:
+    ///   - terms: nil leaves what is said of the source, but its protection, and a time that is over.
+    ///   - change: what else is said of the copy from the first moment on.
+    package func duplicate(
+        source: String,
+        name: String,
+        terms: CloneTerms? = nil,
+        change: CloneChange = CloneChange()
+    ) throws -> CloneRecord {
+        try copy(source, name, for: "clone duplicate", terms, change)
     }
 
     /// Makes a branch point of a clone as it is now: never started, for clones to be made of.
@@ -89,6 +96,7 @@ package struct CloneCreate: Sendable {
         _ name: String,
         for work: String,
         _ terms: CloneTerms?,
+        _ change: CloneChange = CloneChange(),
         isBranch: Bool = false
     ) throws -> CloneRecord {
         try checkName(name)
@@ -111,7 +119,9 @@ package struct CloneCreate: Sendable {
         record.createdAt = .current
         record.state = .creating
         record.protected = nil
+        CloneTerms.renewExpiry(of: &record, container)
         if let terms { terms.apply(to: &record, container) }
+        change.apply(to: &record, container)
         if source.isBranch || isBranch {
             // What was done in the source is in the copy.
             record.requested = source.isBranch ? "branch point \(sourceName)" : "clone \(sourceName)"

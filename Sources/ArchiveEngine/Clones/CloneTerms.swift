@@ -51,6 +51,12 @@ package struct CloneTerms: Sendable {
         )
     }
 
+    /// A time that is over gives way to the usual one from now: what is newly made or let go is not removed at once.
+    static func renewExpiry(of record: inout CloneRecord, _ container: Container) {
+        guard let end = record.expiresAt, end <= .current else { return }
+        record.expiresAt = Self.end(.usual, container.settings, from: .current)
+    }
+
     static func end(_ expiry: Expiry, _ settings: Settings, from start: PostgresTime) -> PostgresTime? {
         let seconds: Double?
         switch expiry {
@@ -64,6 +70,26 @@ package struct CloneTerms: Sendable {
     }
 }
 
+/// What is said anew of a clone: nil leaves what is there; an empty text takes it away.
+package struct CloneChange: Sendable {
+    package var expiry: CloneTerms.Expiry?
+    package var owner: String?
+    package var note: String?
+
+    package init(expiry: CloneTerms.Expiry? = nil, owner: String? = nil, note: String? = nil) {
+        self.expiry = expiry
+        self.owner = owner
+        self.note = note
+    }
+
+    /// The expiry counts from now.
+    func apply(to record: inout CloneRecord, _ container: Container) {
+        if let expiry { record.expiresAt = CloneTerms.end(expiry, container.settings, from: .current) }
+        if let owner { record.owner = owner.isEmpty ? nil : owner }
+        if let note { record.note = note.isEmpty ? nil : note }
+    }
+}
+
 /// Changes what is said of a clone, and whether it may be touched.
 package struct CloneAlter: Sendable {
     let container: Container
@@ -72,18 +98,8 @@ package struct CloneAlter: Sendable {
         self.container = container
     }
 
-    /// Nil leaves what is there; an empty text takes it away.
-    package func run(
-        name: String,
-        expiry: CloneTerms.Expiry? = nil,
-        owner: String? = nil,
-        note: String? = nil
-    ) throws -> CloneRecord {
-        try change(name, for: "clone alter") { record in
-            if let expiry { record.expiresAt = CloneTerms.end(expiry, container.settings, from: .current) }
-            if let owner { record.owner = owner.isEmpty ? nil : owner }
-            if let note { record.note = note.isEmpty ? nil : note }
-        }
+    package func run(name: String, change said: CloneChange) throws -> CloneRecord {
+        try change(name, for: "clone alter") { said.apply(to: &$0, container) }
     }
 
     package func protect(name: String, _ isProtected: Bool) throws -> CloneRecord {

@@ -9,7 +9,7 @@ struct CloneDuplicateCommand: ContainerCommand {
             For trying the same thing twice. The duplicate has a port of its own and is not started; the source is \
             not touched. A source that is running can be copied on btrfs only, and the duplicate then does crash \
             recovery when it first starts. It is not protected, and has the source's expiry, owner and note where no \
-            others are given.
+            others are given; an expiry that is over gives way to the usual one.
 
             EXAMPLES
               pgarchive clone duplicate test test-2
@@ -36,13 +36,10 @@ struct CloneDuplicateCommand: ContainerCommand {
 
     func run(in container: Container) throws {
         let interruption = try Interruption()
-        var record = try global.withProgress { progress in
+        let change = try terms.change()
+        let record = try global.withProgress { progress in
             try CloneCreate(container, progress: progress, interruption: interruption)
-                .duplicate(source: source, name: target)
-        }
-        if terms.areGiven {
-            record = try CloneAlter(container)
-                .run(name: target, expiry: terms.expiry(), owner: terms.owner, note: terms.note)
+                .duplicate(source: source, name: target, change: change)
         }
         let result = CloneResult(clone: record)
         try render.done(result, result.sentence(verb: "duplicated from '\(source)'"))

@@ -84,8 +84,7 @@ struct CloneAlterCommand: ContainerCommand {
     }
 
     func run(in container: Container) throws {
-        let record = try CloneAlter(container)
-            .run(name: name, expiry: terms.expiry(), owner: terms.owner, note: terms.note)
+        let record = try CloneAlter(container).run(name: name, change: terms.change())
         let end = record.expiresAt.map { "its time is over at \(HumanText.instantSeconds($0))" } ?? "it does not expire"
         try render.done(CloneResult(clone: record), "clone '\(name)' changed: \(end)")
     }

@@ -33,6 +33,10 @@ struct CloneTermsOptions: ParsableArguments {
         return .after(seconds: seconds)
     }
 
+    func change() throws -> CloneChange {
+        CloneChange(expiry: try expiry(), owner: owner, note: note)
+    }
+
     func terms() throws -> CloneTerms {
         var terms = CloneTerms()
         terms.expiry = try expiry() ?? .usual
