@@ -16,7 +16,7 @@ struct CloneExpiryPlanTests {
 
     @Test func whatIsOverAndUnusedGoes() {
         let plan = Self.plan([
-            .init(name: "b", expiresAt: Self.before(1), lastUsed: Self.before(10)),
+            .init(name: "b", expiresAt: Self.before(1), lastUsed: Self.before(10), wasUsed: false),
             .init(name: "a", expiresAt: Self.now, isRunning: true, lastUsed: Self.before(301)),
             .init(name: "later", expiresAt: Self.before(-1), lastUsed: Self.before(10)),
             .init(name: "stays", lastUsed: Self.before(1e6)),
@@ -24,6 +24,20 @@ struct CloneExpiryPlanTests {
         #expect(plan.steps.map(\.clone) == ["a", "b"])
         #expect(plan.steps.allSatisfy { $0.deed == .delete })
         #expect(plan.kept.map(\.reason) == [.until(Self.before(-1)), .stays])
+    }
+
+    /// Stopped to be copied, or for a line of its configuration: its user comes back at once.
+    @Test func whatWasUsedAMomentAgoStays() {
+        for isRunning in [false, true] {
+            let used = CloneExpiryPlan.Clone(
+                name: "used",
+                expiresAt: Self.before(86_400),
+                isRunning: isRunning,
+                lastUsed: Self.before(299)
+            )
+            #expect(Self.plan([used]).steps.isEmpty)
+            #expect(Self.plan([used]).kept.map(\.reason) == [.justUsed(Self.before(299))])
+        }
     }
 
     @Test func anIdleCloneIsOnlyStopped() {
@@ -52,14 +66,16 @@ struct CloneExpiryPlanTests {
                 isRunning: Bool.random(using: &generator),
                 clients: [0, 0, 3, nil].randomElement(using: &generator) ?? 0,
                 isLocked: Int.random(in: 0..<4, using: &generator) == 0,
-                lastUsed: Self.before(Double.random(in: 0...10_000, using: &generator))
+                lastUsed: Self.before(Double.random(in: 0...10_000, using: &generator)),
+                wasUsed: Bool.random(using: &generator)
             )
             let plan = Self.plan([clone])
             let isUsed = clone.isLocked || (clone.isRunning && clone.clients != 0)
             if clone.isProtected || isUsed { #expect(plan.steps.isEmpty, "\(clone)") }
             let isOver = clone.expiresAt.map { $0 <= Self.now } ?? false
             #expect(plan.steps.count <= 1 && (isOver || plan.steps.allSatisfy { $0.deed == .stop }), "\(clone)")
-            if isOver, !clone.isProtected, !isUsed, !clone.isRunning { #expect(plan.steps.count == 1, "\(clone)") }
+            let isLeft = !clone.isRunning && !clone.wasUsed || clone.lastUsed <= Self.before(300)
+            if isOver, !clone.isProtected, !isUsed, isLeft { #expect(plan.steps.count == 1, "\(clone)") }
         }
     }
 }

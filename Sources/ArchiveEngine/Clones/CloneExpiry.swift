@@ -19,6 +19,7 @@ package struct CloneExpiry: Sendable {
         CloneExpiryPlan(
             clones: records.map { record in
                 let server = CloneServer(container, record).running
+                let lastUsed = CloneUse.last(container, record)
                 return CloneExpiryPlan.Clone(
                     name: record.name,
                     isProtected: record.isProtected,
@@ -26,7 +27,8 @@ package struct CloneExpiry: Sendable {
                     isRunning: server != nil,
                     clients: server.map { $0.clientCount() } ?? 0,
                     isLocked: !holdingLock && CloneLock.isHeld(container, record.name),
-                    lastUsed: CloneUse.last(container, record) ?? record.createdAt
+                    lastUsed: lastUsed ?? record.createdAt,
+                    wasUsed: lastUsed != nil
                 )
             },
             now: .current,

@@ -53,6 +53,8 @@ package struct CloneServer: Sendable {
         // Not while it is waited for: a sharper stop may come.
         let stopping = try locked(for: "clone stop", waitSeconds: min(10, max(1, timeoutSeconds ?? 10))) { clone in
             let server = clone.running
+            // Who stops it may want it again in a moment.
+            if server != nil { CloneUse.note(container, record.name) }
             try server?.beginStop(mode)
             return server
         }

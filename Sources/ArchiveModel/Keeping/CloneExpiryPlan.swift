@@ -16,6 +16,8 @@ package struct CloneExpiryPlan: Hashable, Sendable {
         /// Another command is at work on it.
         package var isLocked: Bool
         package var lastUsed: PostgresTime
+        /// Somebody did use it: `lastUsed` is not only its creation.
+        package var wasUsed: Bool
 
         package init(
             name: String,
@@ -24,7 +26,8 @@ package struct CloneExpiryPlan: Hashable, Sendable {
             isRunning: Bool = false,
             clients: Int? = 0,
             isLocked: Bool = false,
-            lastUsed: PostgresTime
+            lastUsed: PostgresTime,
+            wasUsed: Bool = true
         ) {
             self.name = name
             self.isProtected = isProtected
@@ -33,6 +36,7 @@ package struct CloneExpiryPlan: Hashable, Sendable {
             self.clients = clients
             self.isLocked = isLocked
             self.lastUsed = lastUsed
+            self.wasUsed = wasUsed
         }
     }
 
@@ -86,7 +90,7 @@ package struct CloneExpiryPlan: Hashable, Sendable {
             if let end = clone.expiresAt, end <= now {
                 if isInUse {
                     keep(.inUse)
-                } else if clone.isRunning, unused < Self.graceSeconds {
+                } else if clone.isRunning || clone.wasUsed, unused < Self.graceSeconds {
                     keep(.justUsed(clone.lastUsed))
                 } else {
                     steps.append(Step(clone: clone.name, deed: .delete, since: end))
