@@ -105,6 +105,8 @@ package struct CloneAlter: Sendable {
     package func protect(name: String, _ isProtected: Bool) throws -> CloneRecord {
         try change(name, for: isProtected ? "clone protect" : "clone unprotect") { record in
             record.protected = isProtected ? true : nil
+            // It was not meant to be gone with that.
+            if !isProtected { CloneTerms.renewExpiry(of: &record, container) }
         }
     }
 

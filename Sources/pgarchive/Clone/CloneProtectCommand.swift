@@ -34,7 +34,8 @@ struct CloneUnprotectCommand: ContainerCommand {
         commandName: "unprotect",
         abstract: "Take back a clone's protection.",
         discussion: """
-            From then on its expiry counts again, and it can be deleted.
+            From then on its expiry counts again, and it can be deleted. A time that is over gives way to the \
+            usual one (clone.expire_after).
 
             EXAMPLES
               pgarchive clone unprotect rehearsal
