@@ -69,10 +69,13 @@ final class CloneKeeper: Sendable {
         do {
             let plan = try expiry.plan()
             let steps = plan.steps.filter { step in
-                guard step.deed == .stop, let clone = clones.first(where: { $0.name == step.clone }) else {
-                    return true
+                guard let clone = clones.first(where: { $0.name == step.clone }) else { return true }
+                switch step.deed {
+                case .stop: return doubts.areOver(clone, container, idleSeconds: container.settings.cloneIdleStop ?? 0)
+                case .delete where CloneServer(container, clone).isRunning:
+                    return doubts.areOver(clone, container, idleSeconds: CloneExpiryPlan.graceSeconds)
+                case .delete: return true
                 }
-                return doubts.areOver(clone, container)
             }
             guard !steps.isEmpty else { return [] }
             let outcome = expiry.carryOut(steps)
@@ -99,11 +102,11 @@ private struct IdleDoubts {
 
     private static let longestPauseSeconds = 3600.0
 
-    mutating func areOver(_ clone: CloneRecord, _ container: Container) -> Bool {
+    mutating func areOver(_ clone: CloneRecord, _ container: Container, idleSeconds: Double) -> Bool {
         guard let server = CloneServer(container, clone).running else { return false }
         let key = "\(clone.name) \(server.pid)"
         let now = SystemClock.monotonicSeconds()
-        let pause = min(container.settings.cloneIdleStop ?? 0, Self.longestPauseSeconds)
+        let pause = min(idleSeconds, Self.longestPauseSeconds)
         if let before = asked[key], now - before.at < pause { return false }
         guard let sessions = CloneUse.sessions(container, clone) else { return false }
         // Our own session takes a moment to end, and would be taken for a client's.
