@@ -201,6 +201,28 @@ struct ClonesForPeopleScenarios {
         }
     }
 
+    /// What was killed is made by the same line again, whether anybody has removed it meanwhile or not.
+    @Test func aKilledMakingIsRepeated() throws {
+        try Self.withSnapshot { archive in
+            let script = "\(archive.directory.path)/script.sql"
+            try SpoiltFile.write("select pg_sleep(600);\n", to: script)
+            let making = try archive.pgarchive.start("clone", "create", "again", "--latest", "--run-sql", script)
+            try eventually(within: 120, "the script runs; \(making.error)") {
+                ProcessTable.living(in: "\(archive.path)/clones").contains {
+                    $0.arguments.joined(separator: " ").contains("SELECT")
+                }
+            }
+            try SpoiltFile.write("delete from customers where n > 4;\n", to: script)
+            making.signal(SIGKILL)
+            _ = try making.wait(deadline: 90)
+            try archive.pgarchive("clone", "create", "again", "--latest", "--run-sql", script, deadline: 120)
+            try #expect(archive.query("again", "select count(*) from customers") == "4")
+            try archive.discard("again")
+            try archive.switchAndReceive()
+            try archive.finish()
+        }
+    }
+
     /// Back to the snapshot, to a branch point, and from there to others.
     @Test(arguments: TestFilesystem.Kind.btrfsOrElsePlain)
     func resetAndBranch(_ kind: TestFilesystem.Kind) throws {

@@ -31,6 +31,7 @@ package struct CloneMaking: Sendable {
         make: (CloneCreate, CloneTerms) throws -> CloneRecord
     ) throws -> Made {
         try Name.check(name, what: "clone")
+        try removeHalfMade(name)
         let isNew = !FileTree.exists(container.paths.clone(name).directory)
         // From the first moment on: without it what is unfinished is removed by whoever comes by.
         let lock = try CloneLock.take(container, name, for: "clone create")
@@ -50,6 +51,14 @@ package struct CloneMaking: Sendable {
             remove(record, lock)
             throw Self.withoutClone(error, record)
         }
+    }
+
+    /// Removes what a killed command left under this name: later it would be kept by the lock that is taken for it here.
+    private func removeHalfMade(_ name: String) throws {
+        guard FileTree.exists(container.paths.clone(name).directory) else { return }
+        let change = try ContainerChange.lock(container, for: "clone create \(name)", interruption: interruption)
+        defer { change.release() }
+        try CloneCatalog(container).removeHalfMade()
     }
 
     /// Starts a clone whose making has not ended, and ends it.
