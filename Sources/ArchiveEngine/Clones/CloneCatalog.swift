@@ -93,19 +93,24 @@ package struct CloneCatalog: Sendable {
 
     /// Removes what interrupted commands left behind: with the change lock held, nobody is at work on it.
     ///
+    /// - Parameter failed: told of a made clone's remains that cannot be removed now; they are in nobody else's way.
     /// - Returns: the names of what was removed.
     @discardableResult
-    func removeHalfMade() throws -> [String] {
+    func removeHalfMade(failed: (String, any Error) throws -> Void = { _, _ in }) throws -> [String] {
         let contents = try contents()
         var names =
             contents.recordless
             + contents.records.filter { $0.state == .creating || $0.state == .deleting }.map(\.name)
         for name in names { try removeTree(name) }
         for record in contents.records where record.state.isMade {
-            if record.isUnfinished, try removeUnfinished(record.name) { names.append(record.name) }
-            // Of a reset that was killed.
-            let left = container.paths.clone(record.name).newRoot
-            if FileTree.exists(left) { try container.driver.deleteVolume(left) }
+            do {
+                if record.isUnfinished, try removeUnfinished(record.name) { names.append(record.name) }
+                // Of a reset that was killed.
+                let left = container.paths.clone(record.name).newRoot
+                if FileTree.exists(left) { try container.driver.deleteVolume(left) }
+            } catch {
+                try failed(record.name, error)
+            }
         }
         return names
     }

@@ -14,7 +14,7 @@ package struct CloneDelete: Sendable {
         let change = try ContainerChange.lock(container, for: "clone delete \(name)")
         defer { change.release() }
         let catalog = CloneCatalog(container)
-        if try catalog.removeHalfMade().contains(name) { return }
+        if try catalog.removeHalfMade(failed: { if $0 == name { throw $1 } }).contains(name) { return }
         // A damaged record must not protect its clone from being deleted.
         let isDamaged = try catalog.contents().damaged.contains { $0.name == name }
         if !isDamaged { try CloneProtection.require(catalog.find(name, unfinishedToo: true), for: "delete") }

@@ -60,7 +60,10 @@ final class CloneKeeper: Sendable {
             return
         }
         defer { lock.release() }
-        for name in try catalog.removeHalfMade() { log.line("clone '\(name)' removed: its making had not ended") }
+        var failure: (any Error)?
+        let removed = try catalog.removeHalfMade { failure = failure ?? $1 }
+        for name in removed { log.line("clone '\(name)' removed: its making had not ended") }
+        if let failure { throw failure }
     }
 
     /// - Returns: what could not be done.
