@@ -29,7 +29,8 @@ package struct CloneReset: Sendable {
         _ = try catalog.find(name)
         let change = try ContainerChange.lock(container, for: "clone reset \(name)", interruption: interruption)
         defer { change.release() }
-        try catalog.removeHalfMade()
+        // Also what an earlier reset of it left: this one needs the place.
+        try catalog.removeHalfMade { if $0 == name { throw $1 } }
         let lock = try CloneLock.take(container, name, for: "clone reset")
         defer { lock.release() }
         let record = try catalog.find(name)
@@ -155,7 +156,8 @@ package struct CloneReset: Sendable {
         try DurableFile.exchange(paths.root, paths.newRoot)
         try DurableFile.syncDirectory(paths.directory)
         try FaultPoint.pass("clone.exchanged")
-        try container.driver.deleteVolume(paths.newRoot)
+        // The reset is done; what is left of the old data is removed by whoever comes by next.
+        try? container.driver.deleteVolume(paths.newRoot)
         return reset
     }
 }
