@@ -69,8 +69,11 @@ struct CloneConfiguration {
 
     /// Only the owner gets in, over the socket; who does later is laid by.
     func closeAccess() throws {
-        let later = try FileTree.readText(paths.hostBasedAuthentication)
-        try DurableFile.replace(paths.laterAuthentication, text: later, mode: 0o600)
+        // What lies by since a command was killed is its user's.
+        if !FileTree.exists(paths.laterAuthentication) {
+            let later = try FileTree.readText(paths.hostBasedAuthentication)
+            try DurableFile.replace(paths.laterAuthentication, text: later, mode: 0o600)
+        }
         try DurableFile.replace(paths.hostBasedAuthentication, text: "local all all trust\n", mode: 0o600)
     }
 
