@@ -16,7 +16,7 @@ struct CloneResetCommand: ContainerCommand {
 
             EXIT CODES
               4  what it was made of is gone, or it is protected: nothing changed
-              5  interrupted
+              5  interrupted: a clone of --run-sql or --password may be gone
               6  no such clone
               7  another command is at work on it
 
