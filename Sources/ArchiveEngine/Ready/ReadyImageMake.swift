@@ -151,7 +151,7 @@ package struct ReadyImageMake: Sendable {
     private var endFile: String { "\(paths.making)/recovery.end" }
 
     private func launch(_ plan: RestorePlan, _ socketDirectory: String) throws -> ServerLaunch {
-        let buffers = ServerSettings.sharedBuffers(container.settings.cloneSharedBuffers, share: 8, atMost: 2 << 30)
+        let buffers = ServerSettings.sharedBuffers(container.settings.cloneSharedBuffers, share: 20, atMost: 2 << 30)
         let (configuration, rules, map) = (
             "\(paths.making)/postgresql.conf", "\(paths.making)/pg_hba.conf", "\(paths.making)/pg_ident.conf"
         )
