@@ -51,7 +51,11 @@ package final class Look: Sendable {
         }
         let name = "look-" + String(UInt32.random(in: .min ... .max), radix: 16)
         // First: what nobody holds is removed by whoever comes by.
-        let lease = try Self.lease(container, name)
+        // Who writes into it is alone from the start: until it is promoted its record looks like any other's.
+        let lease =
+            alone
+            ? try HeldLock.acquire(container.paths.lookLease(name), description: "looking alone")
+            : try Self.lease(container, name)
         do {
             let record = try CloneCreate(container, progress: progress, interruption: interruption)
                 .run(name: name, plan: plan, requested: requested, keptUntil: until(0))
