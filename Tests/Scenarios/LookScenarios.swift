@@ -131,6 +131,22 @@ struct LookScenarios {
         }
     }
 
+    /// A superuser may promote what he looks at: then it is nobody else's moment, and goes on to none.
+    @Test func aPromotedLookIsNobodyElses() throws {
+        try Self.withDroppedTable { archive in
+            let words = ["psql", "--latest", "-X", "-A", "-t", "-c"]
+            try archive.pgarchive.succeed(words + ["select pg_promote()"], deadline: 120)
+            let promoted = try archive.looks()
+            for _ in 1...2 {
+                let answer = try archive.pgarchive.succeed(words + ["select pg_is_in_recovery()"], deadline: 120)
+                #expect(answer.output == "t\n", "\(answer)")
+                try archive.upstream.sql("create table if not exists later ()")
+                try archive.switchAndReceive()
+            }
+            #expect(Set(try archive.looks()).isSuperset(of: promoted))
+        }
+    }
+
     /// Killed on its way to a later moment, a look is of no use to anybody, and goes.
     @Test func aKilledMoveLeavesNothing() throws {
         try Self.withDroppedTable { archive in

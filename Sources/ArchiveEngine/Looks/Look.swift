@@ -106,7 +106,8 @@ package final class Look: Sendable {
         do {
             var record = try CloneCatalog(container).find(name)
             // Before the lease was held another may have moved it.
-            guard plan.source(looks: [record]) == .look(name, at: position), CloneServer(container, record).isRunning
+            guard plan.source(looks: [record]) == .look(name, at: position), isStandby(container, record),
+                CloneServer(container, record).isRunning
             else {
                 lease.release()
                 return nil
@@ -173,12 +174,17 @@ package final class Look: Sendable {
     private static func isUnchanged(_ container: Container, _ record: CloneRecord) -> Bool {
         guard CloneServer(container, record).isRunning else { return false }
         switch record.state {
-        case .held: return true
+        case .held: return isStandby(container, record)
         case .recovered:
             guard let noted = record.nextTransaction else { return false }
             return (try? nextTransaction(container, port: record.port)) == noted
         case .creating, .created, .deleting, .branch: return false
         }
+    }
+
+    /// Whether it recovers still: a superuser who looks may have promoted it, which removes the file.
+    private static func isStandby(_ container: Container, _ record: CloneRecord) -> Bool {
+        record.state == .held && FileTree.exists(container.paths.clone(record.name).tree.standbySignal)
     }
 
     /// Somebody who asks for it can write where it was promoted; whoever does takes an id.
