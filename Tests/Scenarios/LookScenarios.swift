@@ -131,6 +131,30 @@ struct LookScenarios {
         }
     }
 
+    /// Nor is one moved that is used by its name, as any clone may be.
+    @Test func aLookUsedByItsNameStays() throws {
+        try Self.withDroppedTable { archive in
+            let words = ["psql", "--latest", "-X", "-A", "-t", "-c", "select pg_is_in_recovery()"]
+            try archive.pgarchive.succeed(words, deadline: 120)
+            let first = try archive.looks()
+            let name = try #require(first.first)
+            let used = try archive.pgarchive.command(["clone", "psql", name, "shop", "-c", "select pg_sleep(300)"])
+                .start()
+            try eventually(within: 120, "the query runs; \(used.error)") {
+                ProcessTable.living(in: "\(archive.path)/clones").contains {
+                    $0.arguments.joined(separator: " ").contains("SELECT")
+                }
+            }
+            try archive.upstream.sql("create table later ()")
+            try archive.switchAndReceive()
+            let answer = try archive.pgarchive.succeed(words, deadline: 120)
+            #expect(answer.output == "t\n", "\(answer)")
+            #expect(try archive.looks().count == 2)
+            used.signal(SIGTERM)
+            _ = try used.wait(deadline: 60)
+        }
+    }
+
     /// A superuser may promote what he looks at: then it is nobody else's moment, and goes on to none.
     @Test func aPromotedLookIsNobodyElses() throws {
         try Self.withDroppedTable { archive in

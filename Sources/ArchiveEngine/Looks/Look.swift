@@ -107,7 +107,7 @@ package final class Look: Sendable {
             var record = try CloneCatalog(container).find(name)
             // Before the lease was held another may have moved it.
             guard plan.source(looks: [record]) == .look(name, at: position), isStandby(container, record),
-                CloneServer(container, record).isRunning
+                let server = CloneServer(container, record).running, !hasClients(server)
             else {
                 lease.release()
                 return nil
@@ -132,6 +132,15 @@ package final class Look: Sendable {
             try interruption?.check()
             return nil
         }
+    }
+
+    /// Whether somebody is connected who has no lease, as by `clone psql` or the port.
+    ///
+    /// The sessions of its last use need a moment to end. What cannot be seen may be anybody.
+    private static func hasClients(_ server: RunningServer) -> Bool {
+        let deadline = Deadline(seconds: 2)
+        while let count = server.clientCount(), count > 0, !deadline.hasPassed { SystemClock.sleep(seconds: 0.005) }
+        return server.clientCount() != 0
     }
 
     /// One that is written into: as no number of a transaction is noted, nobody else takes it.
