@@ -305,11 +305,14 @@ struct ClonesForPeopleScenarios {
             try #expect(login("sslmode=disable").status != 0)
             let rules = "\(archive.path)/clones/r/pg_hba.conf"
             try archive.edit(rules, ["hostssl all all all scram-sha-256": "host all all all trust"])
-            expectRefusal(
-                try archive.pgarchive.run("clone", "restart", "r"),
-                status: 4,
-                mentions: "host all all all trust"
-            )
+            for word in ["reload", "restart"] {
+                expectRefusal(
+                    try archive.pgarchive.run("clone", word, "r"),
+                    status: 4,
+                    mentions: "host all all all trust"
+                )
+                try #expect(login("sslmode=disable").status != 0)
+            }
             try archive.switchAndReceive()
             try archive.finish()
         }

@@ -87,6 +87,8 @@ package struct CloneServer: Sendable {
                 hint: "'pgarchive clone start \(record.name)'"
             )
         }
+        // What a start would refuse does not get in by the way of a reload.
+        if record.isReachable { try CloneReach(container, record).requireSafe() }
         try server.reload()
     }
 
