@@ -242,6 +242,9 @@ struct ClonesForPeopleScenarios {
             try #expect(archive.query("two", "select count(*) from customers") == "3")
             try archive.pgarchive("clone", "reset", "one")
             try #expect(archive.query("one", "select count(*) from customers") == "3")
+            // A snapshot would stand in its place.
+            let taken = try archive.pgarchive.run("snapshot", "create", "--name", "point")
+            expectRefusal(taken, status: 7, mentions: "branch point 'point'")
             // They need nothing of the archive any more.
             try archive.pgarchive("clone", "delete", "point")
             let refused = try archive.pgarchive.run("clone", "reset", "one")

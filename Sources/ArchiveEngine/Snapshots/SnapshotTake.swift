@@ -342,6 +342,14 @@ package struct SnapshotTake: Sendable {
                     hint: "give another name, or none"
                 )
             }
+            // 'clone create NAME' would take the snapshot, with the original's data, for the branch point.
+            if let clone = try? CloneCatalog(container).find(wanted), clone.isBranch {
+                throw ArchiveError(
+                    .conflict,
+                    "there is a branch point '\(wanted)' already",
+                    hint: "give another name, or none"
+                )
+            }
             return wanted
         }
         let base = Self.standardName(at: now)
