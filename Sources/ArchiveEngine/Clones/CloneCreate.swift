@@ -28,7 +28,13 @@ package struct CloneCreate: Sendable {
         terms: CloneTerms = CloneTerms()
     ) throws -> CloneRecord {
         try checkName(name)
-        let lock = try ContainerChange.lock(container, for: "clone create \(name)", interruption: interruption)
+        // Each of many makers waits for the copies of all before it.
+        let lock = try ContainerChange.lock(
+            container,
+            for: "clone create \(name)",
+            waitSeconds: 3600,
+            interruption: interruption
+        )
         defer { lock.release() }
         let catalog = CloneCatalog(container)
         try catalog.removeHalfMade()
