@@ -70,7 +70,10 @@ package struct CloneCreate: Sendable {
             paths in
             try CloneTree.prepare(paths.tree, for: record, keepsWAL: isReady)
             try CloneConfiguration(container: container, record: record).writeFiles(terms)
-            if let image, isReady { RecoveryLog(path: paths.recoveryLog, record: record).tookImage(image) }
+            if let image, isReady {
+                RecoveryLog(path: paths.recoveryLog, record: record).tookImage(image)
+                progress.note(RecoveryLog.ending(record))
+            }
         }
     }
 
