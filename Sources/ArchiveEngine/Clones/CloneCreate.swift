@@ -61,20 +61,46 @@ package struct CloneCreate: Sendable {
         record.holds(plan)
         record = try reserve(record)
         let image = record.isLook ? nil : ReadyImages(container).image(of: snapshot.name)
-        let isReady = plan.source(image: image) != plan.source(image: nil)
-        let source = container.paths.snapshot(snapshot.name)
-        let driver = container.identity.driver.rawValue
-        progress.step("copying \(isReady ? "the image of " : "")snapshot '\(snapshot.name)' (\(driver))")
-        return try fill(record, from: isReady ? source.readyRoot : source.root, state: isReady ? .recovered : .created)
-        {
-            paths in
-            try CloneTree.prepare(paths.tree, for: record, keepsWAL: isReady)
-            try CloneConfiguration(container: container, record: record).writeFiles(terms)
-            if let image, isReady {
-                RecoveryLog(path: paths.recoveryLog, record: record).tookImage(image)
-                progress.note(RecoveryLog.ending(record))
+        if let image, plan.source(image: image) != plan.source(image: nil) {
+            do {
+                return try fill(record, from: image, terms)
+            } catch {
+                try interruption?.check()
+                guard !isThere(image) else { throw error }
+                progress.note("the image of snapshot '\(snapshot.name)' has just been removed")
+                record = try reserve(record)
             }
         }
+        progress.step("copying snapshot '\(snapshot.name)' (\(container.identity.driver.rawValue))")
+        return try fill(record, from: container.paths.snapshot(snapshot.name).root, state: .created) { paths in
+            try CloneTree.prepare(paths.tree, for: record, keepsWAL: false)
+            try CloneConfiguration(container: container, record: record).writeFiles(terms)
+        }
+    }
+
+    private func fill(_ record: CloneRecord, from image: ReadyImage, _ terms: CloneTerms) throws -> CloneRecord {
+        let driver = container.identity.driver.rawValue
+        progress.step("copying the image of snapshot '\(record.snapshot)' (\(driver))")
+        let source = container.paths.snapshot(record.snapshot).readyRoot
+        return try fill(record, from: source, state: .recovered) { paths in
+            // Images are removed without the change lock, their records first: such a copy may not be whole.
+            guard isThere(image) else {
+                throw ArchiveError(
+                    .failed,
+                    "the image of snapshot '\(record.snapshot)' was removed while it was copied",
+                    hint: "try again"
+                )
+            }
+            try CloneTree.prepare(paths.tree, for: record, keepsWAL: true)
+            try CloneConfiguration(container: container, record: record).writeFiles(terms)
+            RecoveryLog(path: paths.recoveryLog, record: record).tookImage(image)
+            progress.note(RecoveryLog.ending(record))
+        }
+    }
+
+    /// Whether a snapshot's image is still the one that was read.
+    private func isThere(_ image: ReadyImage) -> Bool {
+        ReadyImages(container).image(of: image.plan.snapshot)?.madeAt == image.madeAt
     }
 
     /// Copies a clone as it is now, under a port of its own.
