@@ -57,6 +57,8 @@ package struct CloneReset: Sendable {
 
     private func check(_ record: CloneRecord) throws {
         try CloneProtection.require(record, for: "reset")
+        // What its start would refuse is refused while nothing is done yet.
+        if record.isReachable { try CloneReach(container, record).requireSafe() }
         guard record.isLook || record.isBranch else { return }
         throw ArchiveError(
             .refused,
