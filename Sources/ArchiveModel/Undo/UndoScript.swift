@@ -60,8 +60,12 @@ package enum UndoScript {
             ? ""
             : """
             WHEN foreign_key_violation THEN
-              RAISE WARNING '%', \(SQLText.literal("\(title) is NOT VALID, as rows of now violate it: ")) || SQLERRM;
-              \(add) NOT VALID;
+              BEGIN
+                \(add) NOT VALID;
+                RAISE WARNING '%', \(SQLText.literal("\(title) is NOT VALID, as rows of now violate it: ")) || SQLERRM;
+              EXCEPTION WHEN OTHERS THEN
+                RAISE WARNING '%', \(SQLText.literal("\(title) does not come back: ")) || SQLERRM;
+              END;
 
             """
         return block(
@@ -124,11 +128,13 @@ package enum UndoScript {
         let columns = list(table.columns.map(\.name))
         let own = list(table.columns.map(\.name), of: "m")
         let theirs = list(table.columns.map(\.name), of: "t")
+        // Not `r::text`: a column may be called r.
+        let whole = "ROW(\(list(table.columns.map(\.name), of: "r")))::text"
         var text = copied(table, number)
         if table.key.isEmpty {
             text += """
                 WITH missing AS (
-                  SELECT r.*, row_number() OVER (PARTITION BY r::text) AS pgarchive_number FROM \(staged(number)) r
+                  SELECT r.*, row_number() OVER (PARTITION BY \(whole)) AS pgarchive_number FROM \(staged(number)) r
                 ), there AS (
                   SELECT ROW(\(columns))::text AS whole, count(*) AS times FROM \(name) GROUP BY 1
                 ), put AS (
@@ -147,7 +153,7 @@ package enum UndoScript {
             text += """
                 SELECT \(SQLText.literal("\(table.name): rows that are there again, and stay as they are: "))
                   || count(*) || ' (with other values: '
-                  || count(*) FILTER (WHERE ROW(\(theirs))::text <> r::text) || ')'
+                  || count(*) FILTER (WHERE ROW(\(theirs))::text <> \(whole)) || ')'
                 FROM \(staged(number)) r JOIN \(name) t ON \(same(table.key, "t", "r"))
                 HAVING count(*) > 0;
                 WITH put AS (
