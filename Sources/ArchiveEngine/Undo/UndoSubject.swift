@@ -135,6 +135,7 @@ package struct UndoSearch {
                 hint: "'pgarchive wal_archive events --resolve-names' looks up names"
             )
         }
+        try requireWhole(kind, events, all, database)
         return UndoSubject(
             kind: kind,
             first: first,
@@ -142,6 +143,29 @@ package struct UndoSearch {
             chosen: chosen,
             others: others,
             database: database
+        )
+    }
+
+    /// What an event lists ends somewhere: the rest would be missing, and nobody would know.
+    private func requireWhole(
+        _ kind: UndoKind,
+        _ events: [NamedEvent],
+        _ all: [NamedEvent],
+        _ database: String
+    ) throws {
+        let isCut = events.contains { named in
+            switch named.event.kind {
+            case .drop(let files): max(files.removed.count, files.dropped.count) >= SurveyState.listed
+            case .truncate(let files): max(files.removed.count, files.locked.count) >= SurveyState.listed
+            default: all.count >= SurveyState.listed
+            }
+        }
+        guard isCut, let start = events.first?.event.start else { return }
+        throw ArchiveError(
+            .refused,
+            "what was \(kind.past) at \(start) has \(SurveyState.listed) or more parts, partitions, indexes and TOAST "
+                + "tables among them: an undo knows of no more, and would leave out the rest",
+            hint: "'pgarchive dump --before \(start)' takes what you need of database '\(database)'"
         )
     }
 

@@ -35,7 +35,7 @@ package struct SurveyState: Hashable, Sendable, Codable {
     /// All effects in `open` that are kept: some ten megabytes.
     private static let limit = 1 << 17
     /// As much as one event lists.
-    private static let listed = 1000
+    package static let listed = 1000
 
     package init() {}
 
