@@ -40,9 +40,10 @@ extension UndoReading {
             tables[index].rows = try count(tables[index])
             tables[index].total = nil
         }
+        let counts = try deletedRows(known, tables)
+        for table in tables { try requireAll(of: counts[table.relation] ?? 0, table) }
         tables = tables.filter { ($0.rows ?? 0) > 0 }
         // The same mark is on rows that it updated or locked.
-        let counts = try deletedRows(known, tables)
         for index in tables.indices {
             tables[index].hasOthers = counts[tables[index].relation] != tables[index].rows
         }
@@ -126,6 +127,19 @@ extension UndoReading {
         return counts
     }
 
+    /// A row that the transaction had locked before a subtransaction of it deleted it bears another mark.
+    private func requireAll(of deleted: UInt64, _ table: UndoTable) throws {
+        let found = table.rows ?? 0
+        guard deleted > found else { return }
+        let start = subject.first.event.start
+        throw ArchiveError(
+            .refused,
+            "the transaction deleted \(deleted) rows of \(table.was), and only \(found) of them are found just before",
+            hint: "it had locked the others before, or added them itself: 'pgarchive dump --before \(start)' takes the "
+                + "whole table"
+        )
+    }
+
     // MARK: - Tables
 
     private func table(_ row: [String?]) -> UndoTable? {
@@ -179,8 +193,13 @@ extension UndoReading {
             ["\(table.relation)"]
         )
         table.hasDeferrableKey = keys.contains { $0[1] == "f" }
-        if let key = keys.first(where: { $0[2] == "t" })?[0] {
-            table.key = key.split(separator: "\u{1}").map(String.init)
+        // A generated column is not among those that are written.
+        let written = Set(table.columns.map(\.name))
+        for row in keys where row[2] == "t" {
+            let key = (row[0] ?? "").split(separator: "\u{1}").map(String.init)
+            guard !key.isEmpty, written.isSuperset(of: key) else { continue }
+            table.key = key
+            break
         }
     }
 

@@ -37,8 +37,22 @@ struct UndoReading {
                 hint: "'pgarchive psql --before \(subject.first.event.start) \(subject.database)' looks there"
             )
         }
+        plan.remarks += try unlogged(plan)
         plan.remarks += try besides(plan)
         return plan
+    }
+
+    private func unlogged(_ plan: UndoPlan) throws -> [String] {
+        try query(
+            """
+            SELECT c.oid::regclass FROM pg_catalog.pg_class c
+            WHERE c.oid = ANY ($1::oid[]) AND c.relkind = 'r' AND c.relpersistence = 'u' ORDER BY 1
+            """,
+            [Self.array(plan.tables.map(\.relation))]
+        ).compactMap { row in
+            guard let table = row[0] else { return nil }
+            return "\(table) was unlogged: its rows are in no WAL and do not come back"
+        }
     }
 
     /// What the same transaction did to others.
