@@ -17,7 +17,8 @@ struct UndoCommand: ContainerCommand {
             A dropped table comes with its data, indexes, constraints, sequences' positions, grants, triggers, and \
             with the partitions, views and foreign keys that went with it. Where its name is taken again it comes \
             beside it, as NAME_recovered_HHMMSS, or as --as says. Of a DELETE or a TRUNCATE only the rows that are \
-            missing are put back: what was written since then stays as it is.
+            missing are put back: what was written since then stays as it is. --to-sql looks at no server: what it \
+            writes has the names and the columns as they were then.
 
             CONNECTION is what psql takes; 'upstream' is the container's own. The database is that of the mistake \
             unless the connection names one. TABLE is a name as people write it, in any case, with or without schema \
@@ -93,6 +94,11 @@ struct UndoCommand: ContainerCommand {
         }
         guard keep >= 0, keep <= 1440 else { throw ValidationError("--keep takes minutes, from 0 to 1440") }
         if into != nil, toSQL != nil { throw ValidationError("--into and --to-sql exclude each other") }
+        if let name = given.first, Glob.isPattern(name) {
+            throw ValidationError(
+                "undo takes one table's name, not a pattern: '\(name)'; 'find' takes patterns, --event what it shows"
+            )
+        }
         if `as` != nil, drop == nil, event == nil { throw ValidationError("--as goes with a dropped table") }
         if let event { _ = try TargetRequest.lsn(event) }
         _ = try TargetRequest.timeline(timeline)
@@ -178,7 +184,7 @@ struct UndoCommand: ContainerCommand {
     private func begin(_ container: Container, _ subject: UndoSubject, _ interruption: Interruption) throws -> Undo {
         let event = subject.first.event
         let timeline = try TargetRequest.timeline(timeline)
-        // Of one that is only written, the upstream is where it will mostly go.
+        // What is only written is fitted to no server.
         let target = try into.map { try UndoTarget($0, database: subject.database, container: container) }
         try target?.check()
         let resolver = TargetResolver(
