@@ -25,8 +25,12 @@ struct UndoScenarios {
         create function shop.stamp() returns trigger language plpgsql
           as 'begin new.note := new.note || ''!''; return new; end';
         create trigger stamp before insert on shop.orders for each row execute function shop.stamp();
-        create table plain (a int, b json);
-        insert into plain select n % 5, '{}' from generate_series(1, 500) n;
+        create table plain (r int, b json);
+        insert into plain select n % 5, to_json(n % 10) from generate_series(1, 500) n;
+        create table made (a int, b int generated always as (a * 2) stored primary key);
+        insert into made select n from generate_series(1, 200) n;
+        create unlogged table scratch (a int);
+        insert into scratch values (1);
         create table parts (id int, at int, primary key (id, at)) partition by range (at);
         create table parts_1 partition of parts for values from (0) to (100);
         create table parts_2 partition of parts for values from (100) to (200);
@@ -49,7 +53,16 @@ struct UndoScenarios {
         try Self.withTables { archive in
             let before = try archive.rows("shop.orders")
             let described = try archive.describe("shop.orders")
-            try archive.sales("drop table shop.orders cascade; insert into shop.lines values (9999, 9999)")
+            try archive.sales(
+                """
+                create table shop.parcels (order_id bigint references shop.orders) partition by range (order_id);
+                create table shop.parcels_1 partition of shop.parcels for values from (0) to (10000)
+                """
+            )
+            try archive.sales(
+                "drop table shop.orders cascade; insert into shop.lines values (9999, 9999); "
+                    + "insert into shop.parcels values (9999)"
+            )
             try archive.replayedOrDurable()
 
             let found = try archive.pgarchive("find", "--dropped", "ORDERS")
@@ -68,6 +81,8 @@ struct UndoScenarios {
             #expect(undone.output.contains("shop.orders: 2000 rows put back"), "\(undone)")
             // A line without its order came meanwhile: the foreign key is there for what comes, and that is said.
             #expect(undone.error.contains("lines_order_id_fkey") && undone.error.contains("NOT VALID"), "\(undone)")
+            // Before version 18 a partitioned table takes no such key: all else comes back all the same.
+            #expect(undone.error.contains("parcels_order_id_fkey"), "\(undone)")
             #expect(try archive.rows("shop.orders") == before)
             #expect(try archive.describe("shop.orders") == described)
             #expect(try archive.sales("select count(*) from shop.large") == "100")
@@ -147,6 +162,10 @@ struct UndoScenarios {
         try archive.replayedOrDurable()
         let undone = try archive.undo("--drop", "parts", "--into", "upstream", "--yes")
         #expect(try archive.rows("parts") == before, "\(undone)")
+        try archive.sales("drop table scratch")
+        try archive.replayedOrDurable()
+        let unlogged = try archive.undo("--drop", "scratch")
+        #expect(unlogged.error.contains("public.scratch was unlogged"), "\(unlogged)")
     }
 
     @Test("rows that a DELETE took come back, with those that went by CASCADE; what was written since stays")
@@ -183,6 +202,7 @@ struct UndoScenarios {
             #expect(try archive.sales("select tgenabled from pg_trigger where tgname = 'stamp'") == "O")
 
             try withoutKey(archive)
+            try byGeneratedKey(archive)
             try updatedToo(archive)
             try ofPartitions(archive)
             try mistyped(archive)
@@ -193,12 +213,29 @@ struct UndoScenarios {
     /// Equal rows are counted.
     private func withoutKey(_ archive: TestArchive) throws {
         let before = try archive.rows("plain")
-        try archive.sales("delete from plain where a < 4")
-        try archive.sales("insert into plain values (1, '{}')")
+        try archive.sales("delete from plain where r < 4")
+        try archive.sales("insert into plain values (1, '6')")
         try archive.replayedOrDurable()
         let undone = try archive.undo("--delete", "plain", "--into", "upstream", "--yes")
         #expect(undone.output.contains("399 of 400 rows put back"), "\(undone)")
         #expect(try archive.rows("plain") == before)
+    }
+
+    /// A key that cannot be written, and rows that are not known by their mark.
+    private func byGeneratedKey(_ archive: TestArchive) throws {
+        let before = try archive.rows("made")
+        try archive.sales("delete from made")
+        try archive.replayedOrDurable()
+        let undone = try archive.undo("--delete", "made", "--into", "upstream", "--yes")
+        #expect(undone.output.contains("public.made: 200 of 200 rows put back"), "\(undone)")
+        #expect(try archive.rows("made") == before)
+        try archive.sales(
+            "begin; select count(*) from (select from made where a <= 10 for update) m; savepoint s; "
+                + "delete from made; release s; commit"
+        )
+        try archive.replayedOrDurable()
+        let refused = try archive.pgarchive.run(["undo", "--delete", "made"], deadline: 120)
+        expectRefusal(refused, status: 4, mentions: "deleted 200 rows of public.made, and only 190")
     }
 
     /// Rows that the same transaction updated or locked bear its mark too, and may have been deleted since.
@@ -229,6 +266,7 @@ struct UndoScenarios {
     private func mistyped(_ archive: TestArchive) throws {
         expectRefusal(try archive.pgarchive.run("undo", "--delete", "ordres"), status: 6, mentions: "orders")
         expectRefusal(try archive.pgarchive.run("undo", "--event", "F/0"), status: 6)
+        expectRefusal(try archive.pgarchive.run("undo", "--delete", "ord*"), status: 2, mentions: "--event")
         expectRefusal(try archive.pgarchive.run("undo"), status: 2)
         let found = try archive.pgarchive("find", "--deleted", "shop.ordres")
         #expect(found.output.contains("did you mean 'shop.orders'?"), "\(found)")
@@ -313,7 +351,7 @@ extension TestArchive {
     fileprivate func sales(_ text: String) throws -> String { try upstream.sql(text, database: "sales") }
 
     fileprivate func rows(_ table: String) throws -> String {
-        try sales("select count(*), md5(string_agg(r::text, ',' order by r::text)) from (select * from \(table)) r")
+        try sales("select count(*), md5(string_agg(it::text, ',' order by it::text)) from (select * from \(table)) it")
     }
 
     fileprivate func describe(_ table: String) throws -> String {
