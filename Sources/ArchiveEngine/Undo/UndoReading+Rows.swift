@@ -41,7 +41,7 @@ extension UndoReading {
             tables[index].total = nil
         }
         let counts = try deletedRows(known, tables)
-        for table in tables { try requireAll(of: counts[table.relation] ?? 0, table) }
+        let shortfalls = tables.compactMap { shortfall(counts[$0.relation] ?? 0, $0) }
         tables = tables.filter { ($0.rows ?? 0) > 0 }
         // The same mark is on rows that it updated or locked.
         for index in tables.indices {
@@ -51,6 +51,7 @@ extension UndoReading {
         for table in tables where !asked.contains(table.relation) {
             plan.remarks.append("rows of \(table.was) went with them, by a foreign key with ON DELETE CASCADE")
         }
+        plan.remarks += shortfalls
         plan.remarks += try emptied(by: tables)
         for table in tables where table.hasOthers && table.key.isEmpty {
             plan.remarks.append(
@@ -128,16 +129,12 @@ extension UndoReading {
     }
 
     /// A row that the transaction had locked before a subtransaction of it deleted it bears another mark.
-    private func requireAll(of deleted: UInt64, _ table: UndoTable) throws {
+    private func shortfall(_ deleted: UInt64, _ table: UndoTable) -> String? {
         let found = table.rows ?? 0
-        guard deleted > found else { return }
-        let start = subject.first.event.start
-        throw ArchiveError(
-            .refused,
-            "the transaction deleted \(deleted) rows of \(table.was), and only \(found) of them are found just before",
-            hint: "it had locked the others before, or added them itself: 'pgarchive dump --before \(start)' takes the "
-                + "whole table"
-        )
+        guard deleted > found else { return nil }
+        return "the transaction deleted \(deleted) rows of \(table.was), and only \(found) of them are found: it had "
+            + "locked the others before, or added them itself; 'pgarchive dump --before "
+            + "\(subject.first.event.start)' takes the whole table"
     }
 
     // MARK: - Tables
