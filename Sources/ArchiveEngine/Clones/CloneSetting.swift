@@ -25,7 +25,7 @@ package struct CloneSetting: Hashable, Sendable {
 
     /// As it stands in a postgresql.conf: within the quotes a backslash escapes too.
     var line: String {
-        let quoted = value.map { $0 == "'" ? "''" : $0 == "\\" ? "\\\\" : String($0) }.joined()
+        let quoted = value.replacingScalar("'", with: "''").replacingScalar("\\", with: "\\\\")
         return "\(name) = '\(quoted)'"
     }
 

@@ -68,7 +68,7 @@ extension Container {
 /// Words for `/bin/sh`, which runs a restore_command.
 enum ShellWord {
     static func quoted(_ word: String) -> String {
-        "'" + word.split(separator: "'", omittingEmptySubsequences: false).joined(separator: "'\\''") + "'"
+        "'" + word.replacingScalar("'", with: "'\\''") + "'"
     }
 
     /// For a command of PostgreSQL's, which replaces `%` before the shell sees the text.
@@ -83,7 +83,6 @@ enum ShellWord {
     }
 
     private static func command(_ words: [String]) -> String {
-        words.map { quoted($0.split(separator: "%", omittingEmptySubsequences: false).joined(separator: "%%")) }
-            .joined(separator: " ")
+        words.map { quoted($0.replacingScalar("%", with: "%%")) }.joined(separator: " ")
     }
 }

@@ -6,14 +6,15 @@ package enum SQLText {
             (0x61...0x7A).contains(byte) || byte == 0x5F || index > 0 && (0x30...0x39).contains(byte)
         }
         if isPlain, !name.isEmpty, !keywords.contains(name) { return name }
-        return "\"\(name.replacing("\"", with: "\"\""))\""
+        return "\"\(name.replacingScalar("\"", with: "\"\""))\""
     }
 
     /// A value, nil as NULL; right whatever standard_conforming_strings is.
     package static func literal(_ value: String?) -> String {
         guard let value else { return "NULL" }
-        let quoted = value.replacing("'", with: "''")
-        return quoted.contains("\\") ? "E'\(quoted.replacing("\\", with: "\\\\"))'" : "'\(quoted)'"
+        let quoted = value.replacingScalar("'", with: "''")
+        return quoted.utf8.contains(UInt8(ascii: "\\"))
+            ? "E'\(quoted.replacingScalar("\\", with: "\\\\"))'" : "'\(quoted)'"
     }
 
     package static func identifiers(_ names: [String]) -> String {

@@ -1,3 +1,4 @@
+internal import ArchiveModel
 package import Platform
 
 /// Everything that a start of a local server needs.
@@ -107,6 +108,6 @@ package enum SocketDirectory {
 
     /// As `unix_socket_directories` wants it: a list, so a name with a comma or a space needs quotes.
     static func quoted(_ directory: String) -> String {
-        "\"\(directory.split(separator: "\"", omittingEmptySubsequences: false).joined(separator: "\"\""))\""
+        "\"\(directory.replacingScalar("\"", with: "\"\""))\""
     }
 }

@@ -1,3 +1,4 @@
+internal import ArchiveModel
 internal import Glibc
 
 /// The line of pg_hba.conf that lets somebody in.
@@ -20,7 +21,7 @@ enum HostBasedAccess {
         }
         // `all` and the like are keywords without quotes.
         if isPlain, !["all", "sameuser", "samerole", "replication"].contains(user) { return user }
-        return "\"\(user.split(separator: "\"", omittingEmptySubsequences: false).joined(separator: "\"\""))\""
+        return "\"\(user.replacingScalar("\"", with: "\"\""))\""
     }
 
     /// Our own address on the way to `server`, by connecting a UDP socket, which sends nothing.

@@ -197,6 +197,6 @@ struct PreflightChecks {
 
     /// As SQL takes it.
     static func identifier(_ name: String) -> String {
-        "\"\(name.split(separator: "\"", omittingEmptySubsequences: false).joined(separator: "\"\""))\""
+        "\"\(name.replacingScalar("\"", with: "\"\""))\""
     }
 }

@@ -1,3 +1,5 @@
+import ArchiveModel
+
 /// Text as a shell's word.
 enum ShellText {
     static func word(_ text: String) -> String {
@@ -10,6 +12,6 @@ enum ShellText {
             default: false
             }
         }
-        return isPlain && !text.isEmpty ? text : "'" + text.replacing("'", with: "'\\''") + "'"
+        return isPlain && !text.isEmpty ? text : "'" + text.replacingScalar("'", with: "'\\''") + "'"
     }
 }

@@ -19,6 +19,18 @@ struct SQLTextTests {
         #expect(SQLText.literal(value) == text)
     }
 
+    /// To Swift each of these is one character with the sign behind it.
+    @Test(arguments: ["\u{301}", "\u{200C}", "\u{200D}", "\u{FE0F}"])
+    func aSignThatCombinesHidesNoQuote(_ sign: String) {
+        #expect(scalars(SQLText.literal("a'\(sign)b")) == scalars("'a''\(sign)b'"))
+        #expect(scalars(SQLText.literal("a\\\(sign)b")) == scalars("E'a\\\\\(sign)b'"))
+        #expect(scalars(SQLText.literal("\\'\(sign)")) == scalars("E'\\\\''\(sign)'"))
+        #expect(scalars(SQLText.identifier("a\"\(sign)b")) == scalars("\"a\"\"\(sign)b\""))
+        #expect(scalars("%\(sign)".replacingScalar("%", with: "%%")) == scalars("%%\(sign)"))
+    }
+
+    private func scalars(_ text: String) -> [Unicode.Scalar] { Array(text.unicodeScalars) }
+
     @Test(arguments: [
         ("orders", true), ("ORDERS", true), ("public.orders", true), ("shop.orders", true),
         ("Shop.Public.Orders", true),
