@@ -17,6 +17,14 @@ package enum SQLText {
             ? "E'\(quoted.replacingScalar("\\", with: "\\\\"))'" : "'\(quoted)'"
     }
 
+    /// A comment, on one line whatever the text: psql runs what stands behind a line break.
+    package static func comment(_ text: String) -> String {
+        let scalars = text.unicodeScalars.map { scalar -> Unicode.Scalar in
+            scalar.value < 0x20 || scalar.value == 0x7F ? " " : scalar
+        }
+        return "-- " + String(String.UnicodeScalarView(scalars))
+    }
+
     package static func identifiers(_ names: [String]) -> String {
         names.map(identifier).joined(separator: ", ")
     }

@@ -2,7 +2,7 @@
 package enum UndoScript {
     /// - Parameter lines: what it is, as a comment.
     package static func beginning(_ lines: [String]) -> String {
-        lines.map { "-- " + $0.replacing("\n", with: " ") + "\n" }.joined()
+        lines.map { SQLText.comment($0) + "\n" }.joined()
             + """
             -- For psql. All of it is done, or nothing.
 
@@ -96,7 +96,7 @@ package enum UndoScript {
         let columns = table.columns.map { "\(SQLText.identifier($0.name)) \($0.type)" }.joined(separator: ", ")
         return """
 
-            -- \(table.name)
+            \(SQLText.comment(table.name.description))
             CREATE TEMPORARY TABLE \(staged(number)) (\(columns)) ON COMMIT DROP;
             COPY \(staged(number)) (\(list(table.columns.map(\.name)))) FROM stdin;
 

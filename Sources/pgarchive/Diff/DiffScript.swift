@@ -71,13 +71,14 @@ final class DiffScript {
     /// Writes all of it to the standard output.
     func write(from: String, to: String) throws {
         let wanted = databases.filter { !$0.isEmpty }
-        // A name may hold anything; a comment ends with its line.
-        let title = "makes \(from) like \(to)".map { $0.isNewline ? " " : $0 }
-        try StandardOutput.write("-- pgarchive diff: \(String(title))\n")
+        try StandardOutput.write(SQLText.comment("pgarchive diff: makes \(from) like \(to)") + "\n")
         if wanted.isEmpty { try StandardOutput.write("-- they are the same\n") }
         for database in wanted {
-            let name = SQLText.identifier(database.name)
-            try StandardOutput.write(wanted.count > 1 ? "\n\\connect \(name)\n" : "-- in the database \(name)\n")
+            let place =
+                wanted.count > 1
+                ? "\n\\connect \(SQLText.identifier(database.name))"
+                : SQLText.comment("in the database \(SQLText.identifier(database.name))")
+            try StandardOutput.write(place + "\n")
             try StandardOutput.write("\\set ON_ERROR_STOP on\nBEGIN;\n\(RowStatements.settings)\n")
             try StandardOutput.write(lines(database.before))
             var end = database.removalsEnd

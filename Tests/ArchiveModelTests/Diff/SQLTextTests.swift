@@ -29,6 +29,20 @@ struct SQLTextTests {
         #expect(scalars("%\(sign)".replacingScalar("%", with: "%%")) == scalars("%%\(sign)"))
     }
 
+    @Test(arguments: ["\n", "\r", "\r\n", "\u{B}", "\u{C}", "\n\u{301}", "\r\u{200D}"])
+    func aCommentIsOneLine(_ lineBreak: String) {
+        let comment = SQLText.comment("table \(lineBreak)DROP TABLE orders;")
+        #expect(comment.hasPrefix("-- table "))
+        #expect(comment.hasSuffix("DROP TABLE orders;"))
+        #expect(comment.unicodeScalars.allSatisfy { $0.value >= 0x20 })
+        let name = "a\(lineBreak)Z"
+        let table = UndoTable(relation: 16400, was: TableName("public", name), kind: "r")
+        for text in [UndoScript.beginning([name]), String(UndoScript.rowsBeginning(table, 1).dropFirst())] {
+            let before = text.unicodeScalars.prefix { $0 != "Z" }
+            #expect(before.allSatisfy { $0.value >= 0x20 })
+        }
+    }
+
     private func scalars(_ text: String) -> [Unicode.Scalar] { Array(text.unicodeScalars) }
 
     @Test(arguments: [
