@@ -237,10 +237,16 @@ package enum UndoScript {
     }
 
     private static func block(_ body: String, declare: String = "", exceptions: String = "") -> String {
-        func indented(_ text: String) -> String {
-            text.split(separator: "\n").map { "  \($0)\n" }.joined()
+        let text =
+            (declare.isEmpty ? "" : "DECLARE\n  \(declare)\n") + "BEGIN\n\(body)\n"
+            + (exceptions.isEmpty ? "" : "EXCEPTION\n\(exceptions)\n") + "END\n"
+        // A name may hold anything, also what would end the block; by bytes, as PostgreSQL looks for it.
+        var tag = "$pgarchive$"
+        var number = 0
+        while text.utf8.contains(tag.utf8) {
+            number += 1
+            tag = "$pgarchive\(number)$"
         }
-        return "DO $pgarchive$\n" + (declare.isEmpty ? "" : "DECLARE\n  \(declare)\n") + "BEGIN\n" + indented(body)
-            + (exceptions.isEmpty ? "" : "EXCEPTION\n" + indented(exceptions)) + "END\n$pgarchive$;\n"
+        return "DO \(tag)\n\(text)\(tag);\n"
     }
 }

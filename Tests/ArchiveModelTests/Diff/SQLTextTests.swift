@@ -43,6 +43,15 @@ struct SQLTextTests {
         }
     }
 
+    @Test func aNameDoesNotEndTheBlockThatItIsIn() {
+        var table = UndoTable(relation: 16400, was: TableName("public", "a$pgarchive$b\n\nc"), kind: "r")
+        table.rows = 5
+        let text = UndoScript.rowsEnding(table, 1)
+        #expect(text.contains("DO $pgarchive1$\n"))
+        #expect(text.contains("END\n$pgarchive1$;\n"))
+        #expect(text.contains("'there are not 5 rows of public.a$pgarchive$b\n\nc, as there were'"))
+    }
+
     private func scalars(_ text: String) -> [Unicode.Scalar] { Array(text.unicodeScalars) }
 
     @Test(arguments: [
