@@ -82,11 +82,13 @@ package struct RowStatements {
 
     private func condition(_ row: [String?]) -> String {
         if plan.key.isEmpty {
-            return zip(plan.columns, row).map { column, value in
-                // Not every type can be compared; its text can.
-                value == nil
-                    ? "\(SQLText.identifier(column.name)) IS NULL"
-                    : "\(SQLText.identifier(column.name))::text = \(SQLText.literal(value))"
+            return zip(plan.columns, row).map { column, value -> String in
+                let name = SQLText.identifier(column.name)
+                guard let value else { return "\(name) IS NULL" }
+                // Not every type can be compared; its text can. A cast to text would not give it as it is printed:
+                // `true` for `t`, and nothing of the blanks of char(n). To format, null is an empty text.
+                return "format('%s', \(name)) = \(SQLText.literal(value))"
+                    + (value.isEmpty ? " AND \(name) IS NOT NULL" : "")
             }.joined(separator: " AND ")
         }
         return zip(plan.key, plan.keyValues(row)).map { name, value in

@@ -79,7 +79,14 @@ struct ComparisonPlanTests {
         #expect(
             RowStatements(ComparisonPlan(shape, shape)).statements(lost).map(\.text) == [
                 "DELETE FROM public.orders WHERE ctid = ANY (ARRAY(SELECT ctid FROM public.orders "
-                    + "WHERE a::text = '1' AND b IS NULL LIMIT 2));"
+                    + "WHERE format('%s', a) = '1' AND b IS NULL LIMIT 2));"
+            ]
+        )
+        let empty = RowDifference(.onlyLeft, left: ["", "t"])
+        #expect(
+            RowStatements(ComparisonPlan(shape, shape)).statements(empty).map(\.text) == [
+                "DELETE FROM public.orders WHERE ctid = ANY (ARRAY(SELECT ctid FROM public.orders "
+                    + "WHERE format('%s', a) = '' AND a IS NOT NULL AND format('%s', b) = 't' LIMIT 1));"
             ]
         )
     }
