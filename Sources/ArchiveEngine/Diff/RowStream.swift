@@ -10,7 +10,8 @@ final class RowStream {
 
     struct Row {
         var piece: Int
-        var key: String
+        /// As bytes: texts that are the same to Swift may be two keys.
+        var key: [UInt8]
         var hash: String
         var copies: Int
         var place: Place
@@ -49,7 +50,7 @@ final class RowStream {
         guard let row = rows.first, row.count >= 7 else { return nil }
         return Row(
             piece: row[0].flatMap { Int($0) } ?? 0,
-            key: row[1] ?? "",
+            key: Array((row[1] ?? "").utf8),
             hash: row[2] ?? "",
             copies: row[3].flatMap { Int($0) } ?? 1,
             place: Place(table: row[4] ?? "", tuple: row[5] ?? ""),

@@ -178,7 +178,7 @@ package struct TableComparison {
             }
         }
         while let piece = [try mine.next()?.piece, try others.next()?.piece].compactMap(\.self).min() {
-            var known: [String: Entry] = [:]
+            var known: [[UInt8]: Entry] = [:]
             while let row = try mine.take(of: piece) {
                 var entry = known[row.key] ?? Entry(row: row.with(copies: 0), order: known.count)
                 entry.row.copies += row.copies

@@ -20,6 +20,11 @@ package struct RowDifference: Hashable, Sendable {
         self.right = right
         self.copies = copies
     }
+
+    /// By bytes, as PostgreSQL compares; to Swift an `é` is the same in one part and in two.
+    package static func areSame(_ left: String?, _ right: String?) -> Bool {
+        left.map { Array($0.utf8) } == right.map { Array($0.utf8) }
+    }
 }
 
 /// How many rows two tables share, and how many not.

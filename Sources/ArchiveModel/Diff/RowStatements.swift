@@ -63,7 +63,8 @@ package struct RowStatements {
     /// Nil where a column cannot be changed.
     private func update(_ old: [String?], _ new: [String?]) -> String? {
         let changed = plan.columns.indices.filter { index in
-            index < old.count && index < new.count && old[index] != new[index] && !plan.columns[index].isGenerated
+            index < old.count && index < new.count && !RowDifference.areSame(old[index], new[index])
+                && !plan.columns[index].isGenerated
         }
         if changed.contains(where: { plan.columns[$0].isAlwaysIdentity }) { return nil }
         guard !changed.isEmpty else { return "" }

@@ -141,7 +141,8 @@ struct DiffReport {
         case (nil, let right?): return "only right: \(all(right))\(copies)"
         case (let left?, let right?):
             let key = zip(plan.key, plan.keyValues(left)).map { "\($0)=\(shortened($1))" }
-            let changes = plan.columns.indices.filter { $0 < left.count && $0 < right.count && left[$0] != right[$0] }
+            let changes = plan.columns.indices
+                .filter { $0 < left.count && $0 < right.count && !RowDifference.areSame(left[$0], right[$0]) }
                 .map { "\(plan.columns[$0].name) \(value(left, $0)) -> \(value(right, $0))" }
             return "changed: \(key.joined(separator: " ")): \(changes.joined(separator: ", "))"
         case (nil, nil): return ""

@@ -44,6 +44,12 @@ struct ComparisonPlanTests {
             RowStatements(plan, toLeft: true).statements(changed).map(\.text)
                 == ["UPDATE public.orders SET note = 'it''s' WHERE id = '1';"]
         )
+        // The same to Swift, and not to PostgreSQL.
+        let composed = RowDifference(.changed, left: ["1", "e\u{301}"], right: ["1", "\u{E9}"])
+        #expect(
+            RowStatements(plan).statements(composed).map { Array($0.text.utf8) }
+                == [Array("UPDATE public.orders SET note = '\u{E9}' WHERE id = '1';".utf8)]
+        )
         let lost = RowDifference(.onlyLeft, left: ["2", nil])
         #expect(
             RowStatements(plan).statements(lost) == [
