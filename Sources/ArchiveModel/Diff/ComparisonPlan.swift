@@ -36,6 +36,8 @@ package struct ComparisonPlan: Hashable, Sendable {
     package let key: [String]
     package let ranges: Ranges
     private let isEncoded: Bool
+    /// A side's database takes any bytes for text.
+    package let hasAnyBytes: Bool
     /// So many rows there may be.
     package let rows: UInt64
 
@@ -48,6 +50,7 @@ package struct ComparisonPlan: Hashable, Sendable {
         let others = Dictionary(right.columns.map { ($0.name, $0) }) { first, _ in first }
         columns = left.columns.filter { others[$0.name] != nil }
         isEncoded = left.encoding != right.encoding
+        hasAnyBytes = left.encoding == "SQL_ASCII" || right.encoding == "SQL_ASCII"
         // Few rows are smaller than this.
         rows = max(left.bytes, right.bytes) / 64
         key = !left.key.isEmpty && Set(left.key) == Set(right.key) ? left.key : []

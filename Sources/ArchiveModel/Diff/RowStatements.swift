@@ -24,6 +24,7 @@ package struct RowStatements {
 
     /// What values in these statements are written by.
     package static let settings = """
+        SET LOCAL client_encoding = 'UTF8';
         SET LOCAL datestyle = 'ISO, YMD';
         SET LOCAL intervalstyle = postgres;
         SET LOCAL timezone = 'UTC';

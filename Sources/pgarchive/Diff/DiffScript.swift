@@ -48,6 +48,14 @@ final class DiffScript {
     func add(_ plan: ComparisonPlan, _ row: RowDifference, isAlone: Bool) throws {
         for statement in RowStatements(plan, toLeft: toLeft).statements(row) where !statement.text.isEmpty {
             if isAlone, statement.isRemoval { continue }
+            // Bytes that are no UTF-8 were read as this.
+            if plan.hasAnyBytes, statement.text.unicodeScalars.contains("\u{FFFD}") {
+                throw ArchiveError(
+                    .refused,
+                    "a row of table '\(plan.left.name)' holds bytes that are not UTF-8, and cannot be written as SQL",
+                    hint: "its database has the encoding SQL_ASCII; leave out --sql to see what differs"
+                )
+            }
             try (statement.isRemoval ? removals : puts).add(statement.text + "\n")
         }
     }
