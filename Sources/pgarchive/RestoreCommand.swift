@@ -28,7 +28,7 @@ struct RestoreCommand: ParsableCommand {
             --swap DIR restores beside a stopped server's data directory, checks the result (also all its pages' \
             checksums, where it has them), gives it DIR's own settings, and exchanges the two names in one step. The \
             cluster that was there is DIR.kept then: --swap-back DIR exchanges the two again, --swap-remove DIR \
-            removes it.
+            removes it. Say 'wal_archive stop' before, and 'wal_archive start' after --swap-back.
 
             EXAMPLES
               pgarchive restore --to /var/lib/postgresql/15/main

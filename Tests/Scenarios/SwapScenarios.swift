@@ -31,6 +31,8 @@ struct SwapScenarios {
             expectRefusal(try archive.pgarchive.run(restore), status: 4, mentions: "is running")
             expectRefusal(try archive.pgarchive.run("restore", "--swap-back", data), status: 6, mentions: "data.kept")
             try upstream.stop()
+            expectRefusal(try archive.pgarchive.run(restore), status: 4, mentions: "wal_archive stop")
+            try archive.pgarchive("wal_archive", "stop")
             try #expect(archive.pgarchive.succeed(restore + ["-n"]).output.contains("\(data).kept"))
             #expect(!FileManager.default.fileExists(atPath: "\(data).kept"))
 
@@ -47,6 +49,7 @@ struct SwapScenarios {
             try upstream.start()
             try #expect(upstream.sql("select max(id) from oracle") == "\(late.id)")
             try #expect(upstream.sql("select sum(n) from far") == "3")
+            try archive.pgarchive("wal_archive", "start")
             try archive.switchAndReceive()
 
             // The restored one is what is kept now, and its own.
@@ -76,6 +79,7 @@ struct SwapScenarios {
             let late = try oracle.writeRow("too late")
             try archive.switchAndReceive()
             let data = archive.upstream.data
+            try archive.pgarchive("wal_archive", "stop")
             try archive.upstream.stop()
             let restore = ["restore", "--swap", data, "--at", wanted.after, "--tablespace", "\(oid)=\(fast)"]
             try interrupted(archive, restore)
@@ -103,6 +107,7 @@ struct SwapScenarios {
             try archive.pgarchive("restore", "--swap-back", data)
             try archive.upstream.start()
             try #expect(archive.upstream.sql("select max(id) from oracle") == "\(late.id)")
+            try archive.pgarchive("wal_archive", "start")
             try archive.switchAndReceive()
             try archive.finish()
         }

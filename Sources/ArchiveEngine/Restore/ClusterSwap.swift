@@ -46,6 +46,7 @@ package struct ClusterSwap: Sendable {
         try requireCluster(data)
         try requireExchangeable()
         try requireStopped(data)
+        try requireNotReceiving()
         guard !start || FileTree.exists("\(data)/postgresql.conf") else {
             throw ArchiveError(
                 .refused,
@@ -185,6 +186,7 @@ package struct ClusterSwap: Sendable {
     func exchange() throws {
         try requireAlone()
         try requireStopped(data)
+        try requireNotReceiving()
         guard isPending else {
             throw ArchiveError(
                 .failed,
@@ -338,6 +340,16 @@ package struct ClusterSwap: Sendable {
             .refused,
             "the server of '\(directory)' is running, process \(server.pid)",
             hint: "stop it first; 'restore --to DIR' makes a cluster elsewhere while it runs"
+        )
+    }
+
+    /// The restored server's timeline would get into the archive, and the old one, put back, could not go on there.
+    private func requireNotReceiving() throws {
+        guard try HeldLock.isHeld(container.paths.receiverLock) != nil else { return }
+        throw ArchiveError(
+            .refused,
+            "WAL is being received, and would be from the restored server: the old one, put back, could not go on",
+            hint: "'pgarchive wal_archive stop' first; 'wal_archive start' after --swap-back"
         )
     }
 
