@@ -198,6 +198,8 @@ package struct ClusterRestore: Sendable {
         do {
             timeline = try recovery.run()
         } catch {
+            // By what was started: before it has written its postmaster.pid nobody finds it.
+            try? server.stop(.immediate, timeoutSeconds: 30)
             log.failed(error)
             throw error
         }

@@ -91,7 +91,12 @@ package struct ClusterSwap: Sendable {
 
     /// Of a restore that was interrupted nothing is left, not even the directories.
     func removeEmpty(_ place: RestorePlace) {
-        rmdir(place.data)
+        // The server's logger may outlive it for a moment, and writes one file when it begins.
+        let deadline = Deadline(seconds: 2)
+        while rmdir(place.data) != 0, errno == ENOTEMPTY || errno == EEXIST, !deadline.hasPassed {
+            try? FileTree.removeFile("\(place.data)/current_logfiles")
+            SystemClock.sleep(seconds: 0.05)
+        }
         // Others were given, and may have been there before.
         for directory in place.tablespaces.values where directory.hasPrefix("\(data).tablespaces-") {
             rmdir(directory)
