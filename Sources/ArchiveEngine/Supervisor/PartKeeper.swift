@@ -15,9 +15,13 @@ final class PartKeeper: @unchecked Sendable {
     private var stopMode = RunningServer.StopMode.fast
     private var isEnding = false
     private var restartRequested = false
-    /// Counts what was asked: what failed before the last request is no answer to it.
+    /// Counts what was asked: what was so before the last request is no answer to it.
     private var requests = 0
+    /// How many of them were known when the part was last looked at.
+    private var lookedAfter = 0
     private var state: ControlReply.PartState
+    /// What has failed since the last request; kept while it is tried again, until it succeeds.
+    private var failure: ControlReply.PartState?
 
     init(part: any SupervisedPart, wanted: Bool, log: SupervisorLog) throws {
         self.part = part
@@ -31,7 +35,7 @@ final class PartKeeper: @unchecked Sendable {
 
     var isWanted: Bool { locked { wanted } }
 
-    /// Changes what is wanted; `waitUntilSettled` waits for it.
+    /// Changes what is wanted; `answer` waits for it.
     func ask(running: Bool, mode: RunningServer.StopMode = .fast, restart: Bool = false) {
         update {
             $0.requests += 1
@@ -42,6 +46,7 @@ final class PartKeeper: @unchecked Sendable {
             }
             $0.wanted = running
             $0.restartRequested = restart
+            $0.failure = nil
             if $0.state.phase == .failing {
                 $0.state.phase = running && !restart ? .starting : .stopping
                 $0.state.reason = nil
@@ -52,14 +57,15 @@ final class PartKeeper: @unchecked Sendable {
 
     /// Waits until the part is as it was asked to be, or has failed to be so.
     ///
-    /// - Returns: false when the time was over first.
-    func waitUntilSettled(_ deadline: Date) -> Bool {
+    /// - Returns: what it was then; nil when the time was over first.
+    func answer(_ deadline: Date) -> ControlReply.PartState? {
         condition.lock()
         defer { condition.unlock() }
         while true {
-            if state.phase == .failing { return true }
-            if !restartRequested, state.phase == (wanted ? .running : .stopped) { return true }
-            if !condition.wait(until: deadline) { return false }
+            if let failure { return failure }
+            let isSettled = lookedAfter == requests && !restartRequested
+            if isSettled, state.phase == (wanted ? .running : .stopped) { return state }
+            if !condition.wait(until: deadline) { return nil }
         }
     }
 
@@ -93,7 +99,7 @@ final class PartKeeper: @unchecked Sendable {
                 process = nil
                 update { $0.restartRequested = false }
                 if locked({ isEnding }) { return }
-                if isStopped, !isWanted { wait(milliseconds: -1, process: nil) }
+                if isStopped, locked({ !wanted && lookedAfter == requests }) { wait(milliseconds: -1, process: nil) }
                 continue
             }
             let delay = keepRunning(&policy, &process, request: request)
@@ -112,7 +118,7 @@ final class PartKeeper: @unchecked Sendable {
                 process = found
                 log.line("\(part.part.rawValue): found running, process \(found.pid)")
             } else {
-                set(.starting)
+                set(.starting, request)
                 process = try part.start()
                 log.line("\(part.part.rawValue): started, process \(process.pid)")
             }
@@ -132,10 +138,12 @@ final class PartKeeper: @unchecked Sendable {
 
     private func watch(_ process: ProcessIdentity) {
         var isReady = false
-        while process.isAlive {
-            if !isReady {
-                isReady = part.isReady()
-                set(isReady ? .running : .starting, process: process)
+        while true {
+            let request = locked { requests }
+            guard process.isAlive else { return }
+            if !isReady { isReady = part.isReady() }
+            if !isReady || current.phase != .running || locked({ lookedAfter }) != request {
+                set(isReady ? .running : .starting, request, process: process)
             } else if let reason = part.reasonToRestart() {
                 log.line("\(part.part.rawValue): restarting, \(reason)")
                 update {
@@ -154,8 +162,9 @@ final class PartKeeper: @unchecked Sendable {
     /// - Parameter known: the process where it is too young to be found.
     /// - Returns: false when it was given up, since the supervisor ends.
     private func stop(_ known: ProcessIdentity?) -> Bool {
+        let first = locked { requests }
         guard let process = part.find() ?? known, process.isAlive else {
-            set(.stopped)
+            set(.stopped, first)
             return true
         }
         var request = -1
@@ -166,31 +175,32 @@ final class PartKeeper: @unchecked Sendable {
             if newest != request {
                 request = newest
                 course = StopCourse(mode, now: now)
-                set(.stopping, reason: mode == .smart ? "waits for its clients to leave" : nil, process: process)
+                let reason = mode == .smart ? "waits for its clients to leave" : nil
+                set(.stopping, request, reason: reason, process: process)
             }
             if course.asks(now: now) {
                 do {
                     try process.signal(part.signal(to: mode, waitedSeconds: course.waitedSeconds(now: now)))
                 } catch {
-                    failToStop("\(error)", process)
+                    failToStop("\(error)", request, process)
                 }
             }
             if course.isOverdue(now: now) {
-                failToStop("it still runs after \(Int(course.waitedSeconds(now: now))) s", process)
+                failToStop("it still runs after \(Int(course.waitedSeconds(now: now))) s", request, process)
                 if ending { return false }
             }
             wait(milliseconds: Int32(StopCourse.repeatSeconds * 1000), process: process)
         }
         log.line("\(part.part.rawValue): stopped")
-        set(.stopped)
+        set(.stopped, max(first, request))
         return true
     }
 
-    private func failToStop(_ reason: String, _ process: ProcessIdentity) {
+    private func failToStop(_ reason: String, _ request: Int, _ process: ProcessIdentity) {
         if current.phase != .failing {
             log.line("\(part.part.rawValue): process \(process.pid) does not stop: \(reason)")
         }
-        set(.failing, reason: "does not stop: \(reason)", process: process)
+        set(.failing, request, reason: "does not stop: \(reason)", process: process)
     }
 
     private func wait(milliseconds: Int32, process: ProcessIdentity?) {
@@ -208,18 +218,30 @@ final class PartKeeper: @unchecked Sendable {
 
     private func fail(_ reason: String, delay: Double, request: Int) {
         log.line("\(part.part.rawValue): \(reason)\(delay > 0 ? ", next try in \(delay) s" : "")")
-        // Asked anew meanwhile: it is tried again at once, and that is the answer.
-        set(locked { requests } == request ? .failing : .starting, reason: reason)
+        // What is tried again at once is on its way still.
+        set(delay > 0 ? .failing : .starting, request, reason: reason)
     }
 
-    private func set(_ phase: ControlReply.PartState.Phase, reason: String? = nil, process: ProcessIdentity? = nil) {
+    /// - Parameter request: the last one that was known before the part was looked at.
+    private func set(
+        _ phase: ControlReply.PartState.Phase,
+        _ request: Int,
+        reason: String? = nil,
+        process: ProcessIdentity? = nil
+    ) {
         update {
+            // Asked anew meanwhile: it is tried again at once, and that is the answer.
+            let onTheWay = $0.wanted && !$0.restartRequested ? ControlReply.PartState.Phase.starting : .stopping
+            let phase = phase == .failing && request != $0.requests ? onTheWay : phase
+            $0.lookedAfter = request
             $0.state = ControlReply.PartState(
                 part: $0.part.part,
                 phase: phase,
                 reason: reason,
                 processID: process?.pid
             )
+            if phase == .failing { $0.failure = $0.state }
+            if phase == .running || phase == .stopped { $0.failure = nil }
         }
     }
 

@@ -170,13 +170,13 @@ package struct Supervisor: Sendable {
         let isNoted = !isWish || (try? note(request, keepers)) != nil
         let seconds = min(request.waitSeconds ?? Self.longestAnswerSeconds, Self.longestAnswerSeconds)
         let deadline = Date(timeIntervalSinceNow: seconds)
-        let isSettled = chosen.map { $0.waitUntilSettled(deadline) }.allSatisfy { $0 }
+        let answers = chosen.map { $0.answer(deadline) }
         // A full disk was in the way; stopping has perhaps made room.
         if !isNoted { try note(request, keepers) }
-        let failure = chosen.map(\.current).first { $0.phase == .failing }
+        let failure = answers.compactMap { $0 }.first { $0.phase == .failing }
         return ControlReply(
             parts: [],
-            isSettled: isSettled,
+            isSettled: answers.allSatisfy { $0 != nil },
             error: failure.map { "\($0.part.rawValue) \($0.reason ?? "fails")" },
             hint: failure.map { "'pgarchive \($0.part.rawValue) log' tells more; it goes on being tried" }
         )
