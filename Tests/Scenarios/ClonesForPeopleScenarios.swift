@@ -38,6 +38,11 @@ struct ClonesForPeopleScenarios {
             try eventually(within: 120, "the supervisor removes it") {
                 try !archive.pgarchive("clone", "list", "--quiet").lines.contains("over")
             }
+            let clones = try archive.pgarchive.json("clone", "list").array
+            let kept = try #require(clones.first { $0["name"]?.string == "kept" }?["expiresAt"]?.string)
+            try eventually(within: 60, "the time of the protected one is over") {
+                try archive.upstream.sql("select clock_timestamp() > '\(kept)'") == "t"
+            }
             // What is copied of one whose time is over stays.
             try archive.pgarchive("clone", "duplicate", "kept", "copy")
             let copy = try archive.pgarchive.json("clone", "list").array.first { $0["name"]?.string == "copy" }
