@@ -45,7 +45,7 @@ struct PartKeeperTests {
                 state.starts += 1
                 return (state.starts, state.deed)
             }
-            while allowed.withLock({ $0 }) < number { SystemClock.sleep(seconds: 0.001) }
+            try eventually(within: 60, "the start is allowed") { allowed.withLock { $0 } >= number }
             guard deed != .refuses else { throw ArchiveError(.failed, "refused") }
             let process = try TestCommand("/bin/sleep", [deed == .ends ? "0.05" : "600"]).start()
             state.withLock { $0.running = process }
