@@ -38,9 +38,33 @@ struct CloneSettingTests {
         "work_mem", "=1", "1a=1", "a b=1", "work_mem=1\nport=1", "port=5432", "listen_addresses=*", "ssl=off",
         "ARCHIVE_COMMAND=rm", "primary_conninfo=host=x", "recovery_target_time=now", "hba_file=/x", "include=/etc/x",
         "synchronous_standby_names=x", "shared_preload_libraries=pg_cron", "max_logical_replication_workers=4",
+        "log_directory=/x", "logging_collector=off", "archive_cleanup_command=rm %r", "promote_trigger_file=/x",
     ])
     func isRefused(_ text: String) {
         #expect(throws: ArchiveError.self) { try CloneSetting(text, major: 15) }
+    }
+}
+
+struct LocalPortTests {
+    /// Whoever listens on one address of this host leaves the others free, but not all of them.
+    @Test func aPortTakenOnOneAddress() throws {
+        let socket = socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
+        try #require(socket >= 0)
+        defer { close(socket) }
+        var address = sockaddr_in()
+        address.sin_family = sa_family_t(AF_INET)
+        address.sin_addr.s_addr = in_addr_t(0x7F00_0002).bigEndian
+        var length = socklen_t(MemoryLayout<sockaddr_in>.size)
+        let port = withUnsafeMutablePointer(to: &address) { pointer in
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { address -> in_port_t in
+                guard bind(socket, address, length) == 0, listen(socket, 1) == 0 else { return 0 }
+                getsockname(socket, address, &length)
+                return UnsafeRawPointer(address).assumingMemoryBound(to: sockaddr_in.self).pointee.sin_port.bigEndian
+            }
+        }
+        try #require(port > 0)
+        #expect(LocalPort.isFree(Int(port), everywhere: false))
+        #expect(!LocalPort.isFree(Int(port), everywhere: true))
     }
 }
 

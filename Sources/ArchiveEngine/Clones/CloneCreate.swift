@@ -28,11 +28,10 @@ package struct CloneCreate: Sendable {
         terms: CloneTerms = CloneTerms()
     ) throws -> CloneRecord {
         try checkName(name)
-        // Each of many makers waits for the copies of all before it.
         let lock = try ContainerChange.lock(
             container,
             for: "clone create \(name)",
-            waitSeconds: 3600,
+            waitSeconds: ContainerChange.makersWaitSeconds,
             interruption: interruption
         )
         defer { lock.release() }
@@ -135,7 +134,12 @@ package struct CloneCreate: Sendable {
         isBranch: Bool = false
     ) throws -> CloneRecord {
         try checkName(name)
-        let lock = try ContainerChange.lock(container, for: "\(work) \(sourceName)", interruption: interruption)
+        let lock = try ContainerChange.lock(
+            container,
+            for: "\(work) \(sourceName)",
+            waitSeconds: ContainerChange.makersWaitSeconds,
+            interruption: interruption
+        )
         defer { lock.release() }
         let catalog = CloneCatalog(container)
         try catalog.removeHalfMade()

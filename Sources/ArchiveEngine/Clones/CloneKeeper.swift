@@ -3,28 +3,23 @@ import Platform
 import PostgresLink
 import WALFormat
 
-/// Looks after the clones while a supervisor runs: notes their use, stops and removes those that nobody needs, and
-/// counts what each holds.
+/// Looks after the clones while a supervisor runs: notes their use, stops and removes those that nobody needs.
 final class CloneKeeper: Sendable {
     private let container: Container
     private let log: SupervisorLog
-    private let ending: EventDescriptor
-
-    private static let lookMilliseconds: Int32 = 5000
+    private let rounds: Rounds
 
     init(_ container: Container, log: SupervisorLog) throws {
         self.container = container
         self.log = log
-        self.ending = try EventDescriptor()
+        self.rounds = try Rounds(everyMilliseconds: 5000, log: log)
     }
 
-    func end() { ending.signal() }
+    func end() { rounds.end() }
 
     func run() {
-        var space = CloneSpace()
         var doubts = IdleDoubts()
-        var lastTrouble: [String] = []
-        repeat {
+        rounds.run {
             var trouble: [String] = []
             do {
                 // The settings as they are now.
@@ -33,13 +28,11 @@ final class CloneKeeper: Sendable {
                 let clones = try CloneCatalog(current).listed().filter { !$0.isLook }
                 noteUse(of: clones, current)
                 trouble += keep(clones, current, &doubts)
-                space.count(clones.map(\.name), current)
             } catch {
                 trouble.append("\(error)")
             }
-            for line in trouble where !lastTrouble.contains(line) { log.line("clones: \(line)") }
-            lastTrouble = trouble
-        } while (try? Poll.wait(for: ending.raw, timeoutMilliseconds: Self.lookMilliseconds)) == false
+            return trouble.map { "clones: \($0)" }
+        }
     }
 
     private func noteUse(of clones: [CloneRecord], _ container: Container) {
@@ -71,6 +64,7 @@ final class CloneKeeper: Sendable {
         let expiry = CloneExpiry(container)
         do {
             let plan = try expiry.plan()
+            doubts.forget(allBut: plan.steps.map(\.clone))
             let steps = plan.steps.filter { step in
                 guard let clone = clones.first(where: { $0.name == step.clone }) else { return true }
                 switch step.deed {
@@ -101,22 +95,27 @@ final class CloneKeeper: Sendable {
 ///
 /// Only such a clone is asked, and twice; one that is left in peace starts no process.
 private struct IdleDoubts {
-    private var asked: [String: (sessions: Int64, at: Double)] = [:]
+    /// By clone; another process is another count.
+    private var asked: [String: (process: Int32, sessions: Int64, at: Double)] = [:]
 
     private static let longestPauseSeconds = 3600.0
 
+    mutating func forget(allBut clones: [String]) {
+        asked = asked.filter { clones.contains($0.key) }
+    }
+
     mutating func areOver(_ clone: CloneRecord, _ container: Container, idleSeconds: Double) -> Bool {
         guard let server = CloneServer(container, clone).running else { return false }
-        let key = "\(clone.name) \(server.pid)"
+        let before = asked[clone.name].flatMap { $0.process == server.pid ? $0 : nil }
         let now = SystemClock.monotonicSeconds()
         let pause = min(idleSeconds, Self.longestPauseSeconds)
-        if let before = asked[key], now - before.at < pause { return false }
+        if let before, now - before.at < pause { return false }
         guard let sessions = CloneUse.sessions(container, clone) else { return false }
         // Our own session takes a moment to end, and would be taken for a client's.
         let deadline = Deadline(seconds: 2)
         while (server.clientCount() ?? 0) > 0, !deadline.hasPassed { SystemClock.sleep(seconds: 0.01) }
-        defer { asked[key] = (sessions, now) }
-        guard let before = asked[key] else { return false }
+        defer { asked[clone.name] = (server.pid, sessions, now) }
+        guard let before else { return false }
         // The one more is the session that asked before.
         if sessions <= before.sessions + 1 { return true }
         CloneUse.note(container, clone.name)

@@ -56,7 +56,12 @@ package struct CloneMaking: Sendable {
     /// Removes what a killed command left under this name: later the lock that is taken for it here would keep it.
     private func removeHalfMade(_ name: String) throws {
         guard FileTree.exists(container.paths.clone(name).directory) else { return }
-        let change = try ContainerChange.lock(container, for: "clone create \(name)", interruption: interruption)
+        let change = try ContainerChange.lock(
+            container,
+            for: "clone create \(name)",
+            waitSeconds: ContainerChange.makersWaitSeconds,
+            interruption: interruption
+        )
         defer { change.release() }
         try CloneCatalog(container).removeHalfMade()
     }

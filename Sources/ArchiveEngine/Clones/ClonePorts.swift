@@ -38,7 +38,9 @@ enum ClonePorts {
                 }
             }
         }
-        for port in container.settings.clonePorts where !taken.contains(port) && LocalPort.isFree(port) { return port }
+        for port in container.settings.clonePorts where !taken.contains(port) {
+            if LocalPort.isFree(port, everywhere: true) { return port }
+        }
         let range = container.settings.clonePorts
         throw ArchiveError(
             .conflict,
@@ -50,7 +52,9 @@ enum ClonePorts {
 
 enum LocalPort {
     /// Whether a server could listen on it now.
-    static func isFree(_ port: Int) -> Bool {
+    ///
+    /// - Parameter everywhere: on all of this host's addresses; otherwise on the one that only it can reach.
+    static func isFree(_ port: Int, everywhere: Bool) -> Bool {
         let socket = socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
         guard socket >= 0 else { return false }
         defer { close(socket) }
@@ -59,7 +63,7 @@ enum LocalPort {
         var address = sockaddr_in()
         address.sin_family = sa_family_t(AF_INET)
         address.sin_port = in_port_t(UInt16(truncatingIfNeeded: port)).bigEndian
-        address.sin_addr.s_addr = in_addr_t(0x7F00_0001).bigEndian
+        address.sin_addr.s_addr = in_addr_t(everywhere ? 0 : 0x7F00_0001).bigEndian
         return withUnsafePointer(to: &address) { pointer in
             pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
                 bind(socket, $0, socklen_t(MemoryLayout<sockaddr_in>.size)) == 0

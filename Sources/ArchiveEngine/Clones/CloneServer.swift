@@ -182,16 +182,18 @@ package struct CloneServer: Sendable {
             do {
                 return try current.launch(stage, progress, interruption)
             } catch let error as ArchiveError
-                where error.code == .failed && attemptsLeft > 0 && !LocalPort.isFree(current.record.port)
+                where error.code == .failed && attemptsLeft > 0 && !current.isPortFree
             {
                 continue
             }
         }
     }
 
+    private var isPortFree: Bool { LocalPort.isFree(record.port, everywhere: record.isReachable) }
+
     /// The clone's record, with another port when its own is in use.
     private func withFreePort(_ progress: Progress) throws -> CloneRecord {
-        guard !LocalPort.isFree(record.port) else { return record }
+        guard !isPortFree else { return record }
         return try ClonePorts.withLock(container) { port in
             progress.note("port \(record.port) is in use: clone '\(record.name)' gets \(port)")
             var moved = record

@@ -39,7 +39,12 @@ package struct CloneSetting: Hashable, Sendable {
         case "hba_file", "ident_file", "config_file", "data_directory", "unix_socket_directories", "restore_command",
             "cluster_name", "hot_standby", "external_pid_file", "include", "include_dir", "include_if_exists":
             return "\(name) is given at each start"
+        // They act while the clone recovers: one on an archive, the other ends the recovery early.
+        case "archive_cleanup_command", "promote_trigger_file": return "\(name) is for a standby, not for a clone"
         default: break
+        }
+        if ServerSettings.logging(directory: "").contains(where: { $0.name == name }) {
+            return "\(name) is given at each start, for 'pgarchive clone log'"
         }
         if name.hasPrefix("recovery_") || name.hasPrefix("ssl") { return "\(name) is given at each start" }
         let isIsolation = ServerSettings.isolation(major: major).contains { $0.name == name }

@@ -26,7 +26,9 @@ package struct ColdCopy: Sendable {
 
     /// Refuses what is not a whole copy of this upstream, taken while it was shut down.
     func check(_ facts: UpstreamFacts) throws -> Checked {
-        let control = try readControl()
+        guard let control = try ControlFileReader.read(outside: directory) else {
+            throw refusal("it has no global/pg_control", hint: "give a whole data directory")
+        }
         guard control.systemIdentifier == facts.systemIdentifier else {
             throw refusal(
                 "it is of another cluster: its system identifier is \(control.systemIdentifier), the upstream's is "
@@ -53,15 +55,6 @@ package struct ColdCopy: Sendable {
             timeline: control.checkpointTimeline,
             tablespaces: try places(facts)
         )
-    }
-
-    private func readControl() throws -> ControlFile {
-        let path = "\(directory)/global/pg_control"
-        guard FileTree.exists(path) else {
-            throw refusal("it has no global/pg_control", hint: "give a whole data directory")
-        }
-        let bytes = try FileTree.read(path)
-        return try bytes.withUnsafeBytes { try ControlFile($0) }
     }
 
     private func places(_ facts: UpstreamFacts) throws -> [UInt32: String] {

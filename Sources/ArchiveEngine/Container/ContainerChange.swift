@@ -3,6 +3,9 @@ package import Platform
 
 /// One change of snapshots, clones or the archive's content at a time.
 package enum ContainerChange {
+    /// Who copies waits for the copies of all who came before.
+    static let makersWaitSeconds = 3600.0
+
     package static func lock(
         _ container: Container,
         for work: String,

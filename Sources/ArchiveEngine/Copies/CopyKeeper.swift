@@ -5,28 +5,26 @@ import Platform
 final class CopyKeeper: Sendable {
     private let root: String
     private let log: SupervisorLog
-    private let ending: EventDescriptor
-
-    private static let lookMilliseconds: Int32 = 1000
+    private let rounds: Rounds
 
     init(_ container: Container, log: SupervisorLog) throws {
         self.root = container.paths.root
         self.log = log
-        self.ending = try EventDescriptor()
+        self.rounds = try Rounds(everyMilliseconds: 1000, log: log)
     }
 
-    func end() { ending.signal() }
+    func end() { rounds.end() }
 
     func run() {
         var working: [String: (copier: ArchiveCopier, thread: OwnedThread)] = [:]
         var seen: FileStatus?
-        while true {
+        rounds.run {
             let now = try? FileTree.status(ContainerPaths(root: root).settings)
             if seen == nil || now?.modified != seen?.modified || now?.inode != seen?.inode {
                 seen = now
                 adjust(&working)
             }
-            if (try? Poll.wait(for: ending.raw, timeoutMilliseconds: Self.lookMilliseconds)) ?? true { break }
+            return []
         }
         end(working.values.map { $0 })
     }

@@ -63,7 +63,7 @@ package final class Look: Sendable {
                 .start(progress: progress, interruption: interruption)
             return Look(
                 container,
-                alone ? try promote(container, name, port: started.port) : try noted(container, name),
+                alone ? try promote(container, name, started.port, interruption) : try noted(container, name),
                 port: started.port,
                 lease: lease,
                 keepSeconds: alone ? 0 : keepSeconds
@@ -144,13 +144,24 @@ package final class Look: Sendable {
     }
 
     /// One that is written into: as no number of a transaction is noted, nobody else takes it.
-    private static func promote(_ container: Container, _ name: String, port: Int) throws -> CloneRecord {
+    private static func promote(
+        _ container: Container,
+        _ name: String,
+        _ port: Int,
+        _ interruption: Interruption?
+    ) throws -> CloneRecord {
         let connection = try LocalLink.connect(container: container, port: port)
         defer { connection.close() }
-        if try connection.value("SELECT pg_is_in_recovery()") == "t",
-            try connection.value("SELECT pg_promote(true, 60)") != "t"
-        {
-            throw ArchiveError(.failed, "the throwaway server was not promoted within a minute")
+        if try connection.value("SELECT pg_is_in_recovery()") == "t" {
+            _ = try connection.value("SELECT pg_promote(false)")
+            let deadline = Deadline(seconds: 60)
+            while try connection.value("SELECT pg_is_in_recovery()") == "t" {
+                try interruption?.check()
+                guard !deadline.hasPassed else {
+                    throw ArchiveError(.failed, "the throwaway server was not promoted within a minute")
+                }
+                SystemClock.sleep(seconds: 0.003)
+            }
         }
         var made = try CloneCatalog(container).find(name)
         made.state = .recovered

@@ -75,25 +75,16 @@ struct LookRemoval {
 /// Removes looks whose time is over while a supervisor runs.
 final class LookKeeper: Sendable {
     private let container: Container
-    private let log: SupervisorLog
-    private let ending: EventDescriptor
-
-    private static let lookMilliseconds: Int32 = 5000
+    private let rounds: Rounds
 
     init(_ container: Container, log: SupervisorLog) throws {
         self.container = container
-        self.log = log
-        self.ending = try EventDescriptor()
+        self.rounds = try Rounds(everyMilliseconds: 5000, log: log)
     }
 
-    func end() { ending.signal() }
+    func end() { rounds.end() }
 
     func run() {
-        var lastTrouble: String?
-        repeat {
-            let trouble = LookRemoval(container).run()
-            if let trouble, trouble != lastTrouble { log.line("a throwaway server is not removed: \(trouble)") }
-            lastTrouble = trouble
-        } while (try? Poll.wait(for: ending.raw, timeoutMilliseconds: Self.lookMilliseconds)) == false
+        rounds.run { LookRemoval(container).run().map { ["a throwaway server is not removed: \($0)"] } ?? [] }
     }
 }

@@ -169,8 +169,9 @@ struct TargetRecovery {
             {
                 return
             }
-            // Not interruptible: it is short, and half a promotion would have to be finished by the next start.
-            try server.pause(milliseconds: 3)
+            // Half of a promotion is finished by the next start.
+            try interruption?.check()
+            try server.pause(milliseconds: 3, interrupt: interruption?.descriptor)
         }
         throw ArchiveError(
             .failed,

@@ -116,11 +116,7 @@ package struct ClusterSwap: Sendable {
         let restored = try JSONFile.read(Mark.self, from: Self.markFile(kept))?.process
         guard let other = [restoring, restored].compactMap(\.self).first(where: { $0.isAlive && $0.pid != getpid() })
         else { return }
-        throw ArchiveError(
-            .conflict,
-            "process \(other.pid) is restoring into '\(kept)'",
-            hint: "wait for it, or interrupt it: kill -INT \(other.pid)"
-        )
+        throw RestorePlace.isTaken(kept, by: other)
     }
 
     /// What an interrupted restore left is an empty directory at most.
@@ -136,8 +132,9 @@ package struct ClusterSwap: Sendable {
     /// - Returns: what a user should know.
     func prepare(_ place: RestorePlace, _ progress: Progress) throws -> [String] {
         let installation = try container.installation()
-        let control = try controlFile(place.data)
-        guard control.state == .shutDown, control.systemIdentifier == container.identity.systemIdentifier else {
+        guard let control = try ControlFileReader.read(outside: place.data), control.state == .shutDown,
+            control.systemIdentifier == container.identity.systemIdentifier
+        else {
             throw ArchiveError(
                 .verificationFailed,
                 "the restored cluster in '\(place.data)' was not shut down as it should be; nothing was exchanged",
@@ -307,20 +304,15 @@ package struct ClusterSwap: Sendable {
         try DurableFile.remove(Self.markFile(data))
     }
 
-    private func controlFile(_ directory: String) throws -> ControlFile {
-        let bytes = try FileTree.read("\(directory)/global/pg_control", limit: 8192)
-        return try bytes.withUnsafeBytes { try ControlFile($0) }
-    }
-
     private func requireCluster(_ directory: String) throws {
-        guard FileTree.exists("\(directory)/global/pg_control") else {
+        guard let control = try ControlFileReader.read(outside: directory) else {
             throw ArchiveError(
                 .refused,
                 "'\(directory)' is no data directory: it has no global/pg_control",
                 hint: "give the server's data directory; 'restore --to' makes one where there is none"
             )
         }
-        let identifier = try controlFile(directory).systemIdentifier
+        let identifier = control.systemIdentifier
         guard identifier == container.identity.systemIdentifier else {
             throw ArchiveError(
                 .refused,

@@ -52,8 +52,7 @@ package struct CrashedCluster: Sendable {
                 hint: "give the crashed server's data directory, or its pg_wal"
             )
         }
-        let control = "\(directory)/global/pg_control"
-        guard FileTree.exists(control) else { return }
+        guard let control = try ControlFileReader.read(outside: directory) else { return }
         if PostgresServer.find(dataDirectory: directory) != nil {
             throw ArchiveError(
                 .refused,
@@ -61,8 +60,7 @@ package struct CrashedCluster: Sendable {
                 hint: "leave --wal-from out: its WAL is received; or stop it first"
             )
         }
-        let bytes = try FileTree.read(control)
-        let identifier = try bytes.withUnsafeBytes { try ControlFile($0) }.systemIdentifier
+        let identifier = control.systemIdentifier
         guard identifier == container.identity.systemIdentifier else {
             throw ArchiveError(
                 .refused,

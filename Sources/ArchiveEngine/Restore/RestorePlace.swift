@@ -56,11 +56,7 @@ package struct RestorePlace: Sendable {
     package func check(_ container: Container) throws {
         let mark = try JSONFile.read(Mark.self, from: markPath)
         if let process = mark?.process, process.isAlive, process.pid != getpid() {
-            throw ArchiveError(
-                .conflict,
-                "process \(process.pid) is restoring into '\(data)'",
-                hint: "wait for it, or interrupt it: kill -INT \(process.pid)"
-            )
+            throw Self.isTaken(data, by: process)
         }
         for directory in all {
             if isInside(directory, container.paths.root) {
@@ -77,6 +73,14 @@ package struct RestorePlace: Sendable {
             let isOurs = directory == data ? mark != nil : isTablespace(directory, of: mark)
             if !isOurs { try requireEmpty(directory) }
         }
+    }
+
+    static func isTaken(_ directory: String, by process: ProcessIdentity) -> ArchiveError {
+        ArchiveError(
+            .conflict,
+            "process \(process.pid) is restoring into '\(directory)'",
+            hint: "wait for it, or interrupt it: kill -INT \(process.pid)"
+        )
     }
 
     /// Refuses where there is not room enough; what is copied by reference takes none.

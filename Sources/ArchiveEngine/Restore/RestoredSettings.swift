@@ -24,9 +24,8 @@ struct RestoredSettings {
             try DurableFile.remove(upstreams)
         }
         var written: [String] = []
-        for (name, text) in [
-            ("postgresql.conf", configuration), ("pg_hba.conf", Self.authentication), ("pg_ident.conf", ""),
-        ] where !FileTree.exists("\(tree)/\(name)") {
+        for (name, text) in zip(Self.names, [configuration, Self.authentication, ""])
+        where !FileTree.exists("\(tree)/\(name)") {
             try DurableFile.replace("\(tree)/\(name)", text: text, mode: 0o600)
             written.append(name)
         }

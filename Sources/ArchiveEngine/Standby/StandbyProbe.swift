@@ -38,22 +38,29 @@ package struct StandbyProbe: Sendable {
 
 /// Reads `global/pg_control` of a running or stopped server.
 package enum ControlFileReader {
-    /// PostgreSQL writes the file in one piece of 512 bytes, but a reader may still see a torn one: try again.
     package static func read(_ tree: ServerTree) throws -> ControlFile {
+        try read(tree.controlFile, hint: "the data directory is damaged; use another snapshot")
+    }
+
+    /// Of a data directory outside of the container; nil where it has none.
+    static func read(outside directory: String) throws -> ControlFile? {
+        let path = "\(directory)/global/pg_control"
+        guard FileTree.exists(path) else { return nil }
+        return try read(path, hint: "the data directory is damaged, or of another major version")
+    }
+
+    /// PostgreSQL writes the file in one piece of 512 bytes, but a reader may still see a torn one: try again.
+    private static func read(_ path: String, hint: String) throws -> ControlFile {
         var last: (any Error)?
         for _ in 0..<5 {
             do {
-                let bytes = try FileTree.read(tree.controlFile, limit: 8192)
+                let bytes = try FileTree.read(path, limit: 8192)
                 return try bytes.withUnsafeBytes { try ControlFile($0) }
             } catch let error as FormatError {
                 last = error
             }
         }
-        throw ArchiveError(
-            .failed,
-            "'\(tree.controlFile)' cannot be read: \(last.map { "\($0)" } ?? "")",
-            hint: "the data directory is damaged; use another snapshot"
-        )
+        throw ArchiveError(.failed, "'\(path)' cannot be read: \(last.map { "\($0)" } ?? "")", hint: hint)
     }
 }
 

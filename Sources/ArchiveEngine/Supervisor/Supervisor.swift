@@ -46,17 +46,21 @@ package struct Supervisor: Sendable {
             }
         }
         let space = SnapshotSpace(container)
-        let counter = try OwnedThread.start(name: "space") { space.keepCounting() }
         let copies = try CopyKeeper(container, log: log)
-        let copying = try OwnedThread.start(name: "copies") { copies.run() }
         let indexer = try Indexer(container, log: log)
-        let indexing = try OwnedThread.start(name: "index") { indexer.run() }
         let looks = try LookKeeper(container, log: log)
-        let looking = try OwnedThread.start(name: "looks") { looks.run() }
         let clones = try CloneKeeper(container, log: log)
-        let cloneKeeping = try OwnedThread.start(name: "clones") { clones.run() }
+        let cloneSpace = try CloneSpace(container, log: log)
         let ready = try ReadyKeeper(container, log: log)
-        let preparing = try OwnedThread.start(name: "ready") { ready.run() }
+        let background = [
+            try OwnedThread.start(name: "space") { space.keepCounting() },
+            try OwnedThread.start(name: "copies") { copies.run() },
+            try OwnedThread.start(name: "index") { indexer.run() },
+            try OwnedThread.start(name: "looks") { looks.run() },
+            try OwnedThread.start(name: "clones") { clones.run() },
+            try OwnedThread.start(name: "clone space") { cloneSpace.run() },
+            try OwnedThread.start(name: "ready") { ready.run() },
+        ]
         let ending = try serve(listener, signals: signals, keepers: keepers, log: log)
         log.line("supervisor ending: \(ending)")
         space.end()
@@ -64,15 +68,10 @@ package struct Supervisor: Sendable {
         indexer.end()
         looks.end()
         clones.end()
+        cloneSpace.end()
         ready.end()
         for keeper in keepers { keeper.end() }
-        for thread in threads { thread.join() }
-        counter.join()
-        copying.join()
-        indexing.join()
-        looking.join()
-        cloneKeeping.join()
-        preparing.join()
+        for thread in threads + background { thread.join() }
         // Nobody would remove them later.
         LookRemoval(container).run(all: true)
     }

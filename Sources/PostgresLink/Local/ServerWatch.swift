@@ -1,3 +1,4 @@
+internal import Glibc
 package import Platform
 package import WALFormat
 
@@ -39,13 +40,20 @@ extension RunningServer {
         }
     }
 
-    /// What its processes call themselves.
+    /// What its processes call themselves; nil where one cannot be read.
     private func titles() -> [String]? {
         guard let children = try? FileTree.readText("/proc/\(pid)/task/\(pid)/children", limit: 1 << 20) else {
             return nil
         }
-        return children.split(separator: " ").map { child in
-            (try? FileTree.readText("/proc/\(child)/cmdline", limit: 4096)) ?? ""
+        var titles: [String] = []
+        for child in children.split(separator: " ") {
+            do throws(SystemError) {
+                titles.append(try FileTree.readText("/proc/\(child)/cmdline", limit: 1 << 20))
+            } catch {
+                // It has ended meanwhile.
+                guard error.errno == ENOENT || error.errno == ESRCH else { return nil }
+            }
         }
+        return titles
     }
 }

@@ -9,7 +9,9 @@ struct CloneExpireCommand: ContainerCommand {
         abstract: "Remove clones whose time is over, and stop those that nobody uses.",
         discussion: """
             The container's supervisor does this all the time. Nothing is done to a clone that is protected, that \
-            has clients, or on which a command is at work.
+            has clients, or on which a command is at work. The supervisor also compares a clone's count of sessions \
+            over a while, and so sees short visits; this command goes by the clients that it sees and by the noted \
+            use.
 
             SETTINGS
               clone.expire_after  the time of clones that are made without --expire
