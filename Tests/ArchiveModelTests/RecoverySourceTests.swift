@@ -100,6 +100,11 @@ struct RecoverySourceTests {
         for stop: UInt64 in [1999, 2001, 3000] {
             #expect(Self.plan(to: stop).source(image: image) == .snapshot("s1", redo: LSN(1000)))
         }
+        // Who only looks takes it too, unless a look is there already.
+        let short = Self.look("short", at: 1900)
+        #expect(own.source(looks: [short], image: image) == .image(of: "s1", at: LSN(2000)))
+        #expect(own.source(looks: [Self.look("own", at: 2000)], image: image) == .look("own", at: LSN(2000)))
+        #expect(Self.plan(to: 2100).source(looks: [short], image: image) == .look("short", at: LSN(1900)))
     }
 
     @Test("the newest usable snapshots get an image; older ones keep theirs until one is there, or if asked for")

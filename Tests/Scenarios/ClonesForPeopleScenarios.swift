@@ -280,6 +280,70 @@ struct ClonesForPeopleScenarios {
         }
     }
 
+    /// Until all that is to be done in the new data has worked, the clone is as it was, and answers.
+    @Test func aResetThatFailsChangesNothing() throws {
+        try Self.withSnapshot { archive in
+            let script = "\(archive.directory.path)/script.sql"
+            try SpoiltFile.write("update customers set mail = 'masked';\n", to: script)
+            try archive.pgarchive("clone", "create", "work", "--latest", "--run-sql", script, "--password")
+            _ = try archive.query("work", "update customers set mail = 'seen'")
+            let rules = "\(archive.path)/clones/work/pg_hba.conf"
+            try archive.edit(rules, ["host all all ::1/128": "host all app ::1/128"])
+            func requireUnchanged(_ when: String) throws {
+                try #expect(archive.query("work", "select distinct mail from customers") == "seen", "\(when)")
+                #expect(try String(contentsOfFile: rules, encoding: .utf8).contains("host all app ::1/128"))
+                let clones = try FileManager.default.contentsOfDirectory(atPath: "\(archive.path)/clones")
+                #expect(clones == ["work"], "\(when)")
+            }
+            let kept = "\(archive.path)/clones/work/run-1.sql"
+            try SpoiltFile.write("select * from no_such;\n", to: kept)
+            let failed = try archive.pgarchive.run("clone", "reset", "work", deadline: 120)
+            expectRefusal(failed, status: 1, mentions: "clone 'work' was not reset")
+            #expect(failed.error.contains("no_such"), "\(failed)")
+            try requireUnchanged("failed")
+            try SpoiltFile.write("select pg_sleep(600);\n", to: kept)
+            for signal in [SIGINT, SIGKILL] {
+                let reset = try archive.pgarchive.start("clone", "reset", "work")
+                try eventually(within: 120, "the script runs; \(reset.error)") {
+                    ProcessTable.living(in: "\(archive.path)/clones").contains {
+                        $0.arguments.joined(separator: " ").contains("SELECT")
+                    }
+                }
+                try #expect(archive.query("work", "select distinct mail from customers") == "seen")
+                try #expect(archive.pgarchive("clone", "list", "--quiet").lines == ["work"])
+                reset.signal(signal)
+                let result = try reset.wait(deadline: 90)
+                if signal == SIGINT { #expect(result.status == 5, "\(result)") }
+                try eventually(within: 60, "what was begun is removed") {
+                    try FileManager.default.contentsOfDirectory(atPath: "\(archive.path)/clones") == ["work"]
+                }
+                try requireUnchanged("after signal \(signal)")
+            }
+            // Killed beside the exchange it is the one or the other, whole.
+            try SpoiltFile.write("update customers set mail = 'masked';\n", to: kept)
+            for (place, mail) in [("clone.beforeExchange", "seen"), ("clone.exchanged", "masked")] {
+                let killed = try archive.pgarchive.setting("PGARCHIVE_FAULT", "\(place)=exit")
+                    .run("clone", "reset", "work", deadline: 120)
+                #expect(killed.status == 86, "\(killed)")
+                try archive.pgarchive("clone", "start", "work", deadline: 60)
+                try #expect(archive.query("work", "select distinct mail from customers") == mail, "\(place)")
+            }
+            try eventually(within: 60, "the rest is removed") {
+                try FileManager.default.contentsOfDirectory(atPath: "\(archive.path)/clones") == ["work"]
+            }
+            // One that does not run is reset, and does not run.
+            try archive.pgarchive("clone", "stop", "work")
+            let reset = try archive.pgarchive("clone", "reset", "work", deadline: 120)
+            #expect(reset.output.contains("app"), "the new passwords are shown: \(reset)")
+            try #expect(archive.pgarchive.run("clone", "status", "work").status == 1)
+            #expect(ProcessTable.living(in: "\(archive.path)/clones").isEmpty)
+            try archive.pgarchive("clone", "start", "work", deadline: 60)
+            try #expect(archive.query("work", "select distinct mail from customers") == "masked")
+            try archive.switchAndReceive()
+            try archive.finish()
+        }
+    }
+
     /// Beyond this host by TLS and a password, or not at all.
     @Test func reachable() throws {
         try Self.withSnapshot { archive in
@@ -364,8 +428,22 @@ struct ClonesForPeopleScenarios {
                 ports.insert(try archive.query(name, "show port"))
             }
             #expect(ports.count == 10)
+            // Ten more of what one of them holds, and copies of that.
+            _ = try archive.query("c0", "delete from customers where n > 4")
             try archive.pgarchive("clone", "stop", "--all", deadline: 120)
-            try archive.pgarchive("clone", "delete", "c*", deadline: 120)
+            try archive.pgarchive.succeed(["clone", "delete"] + names.dropFirst(), deadline: 120)
+            try archive.pgarchive("clone", "snapshot", "c0", "point")
+            let more = try (0..<10).map { try archive.pgarchive.start("clone", "create", "point", "p\($0)", "--start") }
+            let copies = try (0..<8).map { try archive.pgarchive.start("clone", "duplicate", "c0", "d\($0)") }
+            for making in more + copies {
+                let result = try making.wait(deadline: 300)
+                #expect(result.status == 0, "\(result)")
+            }
+            for number in 0..<10 {
+                try #expect(archive.query("p\(number)", "select count(*) from customers") == "4")
+            }
+            try archive.pgarchive("clone", "stop", "--all", deadline: 120)
+            try archive.pgarchive("clone", "delete", "c*", "p*", "d*", deadline: 120)
             try archive.switchAndReceive()
             try archive.finish()
         }

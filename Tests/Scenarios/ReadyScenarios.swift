@@ -65,6 +65,79 @@ struct ReadyScenarios {
         }
     }
 
+    /// A reset is quick then too, whether its clone has ever run or not.
+    @Test func aResetTakesTheImage() throws {
+        try Self.withSnapshot { archive, name in
+            try archive.pgarchive("clone", "create", name, "run", "--start", deadline: 120)
+            try archive.pgarchive("clone", "create", name, "new", deadline: 120)
+            try archive.pgarchive.succeed(["snapshot", "prepare", name], deadline: 120)
+            for clone in ["run", "new"] {
+                if clone == "run" { _ = try archive.query("run", "delete from t") }
+                let reset = try archive.pgarchive.succeed(["clone", "reset", clone], deadline: 120)
+                #expect(reset.error.contains("copying the image of snapshot"), "\(reset)")
+                if clone == "new" { try archive.pgarchive("clone", "start", clone, deadline: 60) }
+                #expect(try Self.count(archive, clone) == "1000|f\n")
+                try archive.pgarchive("clone", "restart", clone, deadline: 60)
+                #expect(try Self.count(archive, clone) == "1000|f\n")
+            }
+            // Neither the image nor the WAL from before it is needed by them any more.
+            try archive.pgarchive("snapshot", "prepare", name, "--discard")
+            #expect(try Self.count(archive, "run") == "1000|f\n")
+        }
+    }
+
+    /// Who only looks at the snapshot's moment does so in a copy of the image, which is shared until somebody writes.
+    @Test func aLookTakesTheImage() throws {
+        try Self.withSnapshot { archive, name in
+            try archive.pgarchive.succeed(["snapshot", "prepare", name], deadline: 120)
+            func ask(_ sql: String) throws -> CommandResult {
+                try archive.pgarchive.run(
+                    ["psql", "--immediate", "--snapshot", name, "-X", "-A", "-t", "-c", sql],
+                    deadline: 120
+                )
+            }
+            let question = "select count(*), pg_is_in_recovery() from t"
+            let first = try ask(question)
+            #expect(first.output == "1000|f\n" && first.error.contains("copying the image"), "\(first)")
+            let second = try ask(question)
+            #expect(second.output == "1000|f\n" && !second.error.contains("copying"), "\(second)")
+            let write = try ask("delete from t")
+            #expect(write.status != 0 && write.error.contains("read-only transaction"), "\(write)")
+            #expect(try ask(question).error.contains("copying") == false)
+            // Who insists writes, and nobody else sees it.
+            let insisting = try ask("begin read write; delete from t; commit")
+            #expect(insisting.status == 0, "\(insisting)")
+            let third = try ask(question)
+            #expect(third.output == "1000|f\n" && third.error.contains("copying the image"), "\(third)")
+            let dump = try archive.pgarchive.succeed(
+                ["dump", "--immediate", "--snapshot", name, "-t", "t", "--data-only"],
+                deadline: 120
+            )
+            #expect(dump.output.contains("\n1000\n"))
+            // Any other moment is recovered as before.
+            let latest = try archive.pgarchive.succeed(
+                ["psql", "--latest", "--snapshot", name, "-X", "-A", "-t", "-c", question],
+                deadline: 120
+            )
+            #expect(latest.output == "1001|t\n", "\(latest)")
+        }
+    }
+
+    /// Ten people who all ask at once.
+    @Test(arguments: TestFilesystem.Kind.btrfsOrElsePlain)
+    func tenAtOnce(_ kind: TestFilesystem.Kind) throws {
+        try Self.withSnapshot(kind) { archive, name in
+            try archive.pgarchive.succeed(["snapshot", "prepare", name], deadline: 120)
+            let names = (0..<10).map { "c\($0)" }
+            let all = try names.map { try archive.pgarchive.start("clone", "create", name, $0, "--start") }
+            for making in all {
+                let result = try making.wait(deadline: 300)
+                #expect(result.status == 0 && result.error.contains("image of snapshot"), "\(result)")
+            }
+            for clone in names { #expect(try Self.count(archive, clone) == "1000|f\n") }
+        }
+    }
+
     @Test func anImageCanBeDiscarded() throws {
         try Self.withSnapshot { archive, name in
             try archive.pgarchive.succeed(["snapshot", "prepare", name], deadline: 120)

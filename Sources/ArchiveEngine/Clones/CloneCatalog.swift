@@ -105,9 +105,6 @@ package struct CloneCatalog: Sendable {
         for record in contents.records where record.state.isMade {
             do {
                 if record.isUnfinished, try removeUnfinished(record.name) { names.append(record.name) }
-                // Of a reset that was killed.
-                let left = container.paths.clone(record.name).newRoot
-                if FileTree.exists(left) { try container.driver.deleteVolume(left) }
             } catch {
                 try failed(record.name, error)
             }
@@ -131,9 +128,7 @@ package struct CloneCatalog: Sendable {
 
     func removeTree(_ name: String) throws {
         let paths = container.paths.clone(name)
-        for volume in [paths.root, paths.newRoot] where FileTree.exists(volume) {
-            try container.driver.deleteVolume(volume)
-        }
+        if FileTree.exists(paths.root) { try container.driver.deleteVolume(paths.root) }
         try FaultPoint.pass("clone.afterVolume")
         try FileTree.removeTree(paths.directory)
     }

@@ -7,6 +7,8 @@ import WALFormat
 struct CloneConfiguration {
     let container: Container
     let record: CloneRecord
+    /// Nothing is left to replay in its copy.
+    var hasRecovered = false
 
     private var paths: ClonePaths { container.paths.clone(record.name) }
 
@@ -69,11 +71,8 @@ struct CloneConfiguration {
 
     /// Only the owner gets in, over the socket; who does later is laid by.
     func closeAccess() throws {
-        // What lies by since a command was killed is its user's.
-        if !FileTree.exists(paths.laterAuthentication) {
-            let later = try FileTree.readText(paths.hostBasedAuthentication)
-            try DurableFile.replace(paths.laterAuthentication, text: later, mode: 0o600)
-        }
+        let later = try FileTree.readText(paths.hostBasedAuthentication)
+        try DurableFile.replace(paths.laterAuthentication, text: later, mode: 0o600)
         try DurableFile.replace(paths.hostBasedAuthentication, text: "local all all trust\n", mode: 0o600)
     }
 
@@ -101,13 +100,13 @@ struct CloneConfiguration {
         # The upstream's own, which recovery needs and is given. Once the clone has recovered, these here count.
 
         """ + record.parameters.settings.map { "\($0.name) = \($0.value)\n" }.joined()
-            + (record.isLook ? Self.ofLook : "")
+            + (record.isLook ? Self.ofLook + (hasRecovered ? "" : "include = 'target.conf'\n") : "")
     }
 
     /// A look with little to replay gets less: to set up the headers of many buffers takes longer than its start.
     private var sharedBuffers: String {
         let most: UInt64 = 2 << 30
-        let debt = min(record.stop.bytes(since: record.redo), most)
+        let debt = hasRecovered ? 0 : min(record.stop.bytes(since: record.redo), most)
         return ServerSettings.sharedBuffers(
             container.settings.cloneSharedBuffers,
             // Ten take half of the memory.
@@ -120,7 +119,6 @@ struct CloneConfiguration {
     /// before it is at its target again.
     private static let ofLook = """
 
-        include = 'target.conf'
         fsync = off
         restart_after_crash = off
         autovacuum = off

@@ -58,30 +58,77 @@ package struct CloneCreate: Sendable {
         )
         if !record.isLook { terms.apply(to: &record, container) }
         record.holds(plan)
-        record = try reserve(record)
-        let image = record.isLook ? nil : ReadyImages(container).image(of: snapshot.name)
-        if let image, plan.source(image: image) != plan.source(image: nil) {
-            do {
-                return try fill(record, from: image, terms)
-            } catch {
-                try interruption?.check()
-                guard !isThere(image) else { throw error }
-                progress.note("the image of snapshot '\(snapshot.name)' has just been removed")
-                record = try reserve(record)
-            }
+        return try fill(try reserve(record)) { try $0.writeFiles(terms) }
+    }
+
+    /// Makes once more what a clone was made as, with its settings, under another name and to be started by its maker
+    /// only; with the change lock held, and the clone's.
+    ///
+    /// - Parameter requireSource: throws where that is not possible any more.
+    func again(_ record: CloneRecord, as name: String, requireSource: () throws -> Void) throws -> CloneRecord {
+        try requireSource()
+        var new = record
+        new.name = name
+        new.createdAt = .current
+        new.state = .creating
+        new.unfinished = true
+        // Nobody reaches it, with its access closed.
+        new.reachable = nil
+        let original = container.paths.clone(record.name)
+        let needsServer = !(record.setup?.isEmpty ?? true)
+        if !needsServer { new.setup = nil }
+        new = needsServer ? try reserve(new) : try reserve(new, port: 0)
+        func copyFiles(_ configuration: CloneConfiguration) throws {
+            try configuration.copyFiles(from: original)
+            if needsServer { try configuration.closeAccess() }
         }
-        progress.step("copying snapshot '\(snapshot.name)' (\(container.identity.driver.rawValue))")
-        return try fill(record, from: container.paths.snapshot(snapshot.name).root, state: .created) { paths in
-            try CloneTree.prepare(paths.tree, for: record, keepsWAL: false)
-            try CloneConfiguration(container: container, record: record).writeFiles(terms)
+        guard let branch = record.branch else { return try fill(new, requireSource: requireSource, files: copyFiles) }
+        progress.step("copying branch point '\(branch)' (\(container.identity.driver.rawValue))")
+        return try fill(new, from: container.paths.clone(branch).root, state: .recovered) { paths in
+            try CloneTree.prepare(paths.tree, for: new, keepsWAL: true)
+            try copyFiles(CloneConfiguration(container: container, record: new))
         }
     }
 
-    private func fill(_ record: CloneRecord, from image: ReadyImage, _ terms: CloneTerms) throws -> CloneRecord {
+    /// Copies the snapshot's image where there is one of the clone's moment, else the snapshot.
+    ///
+    /// - Parameters:
+    ///   - requireSource: asked again when the image turns out to be gone.
+    ///   - files: writes the clone's files.
+    private func fill(
+        _ reserved: CloneRecord,
+        requireSource: () throws -> Void = {},
+        files: (CloneConfiguration) throws -> Void
+    ) throws -> CloneRecord {
+        var record = reserved
+        if let image = ReadyImages(container).image(for: record) {
+            do {
+                return try fill(record, from: image, files)
+            } catch {
+                try interruption?.check()
+                guard !isThere(image) else { throw error }
+                progress.note("the image of snapshot '\(record.snapshot)' has just been removed")
+                try requireSource()
+                record = try reserve(record, port: record.port)
+            }
+        }
+        progress.step("copying snapshot '\(record.snapshot)' (\(container.identity.driver.rawValue))")
+        return try fill(record, from: container.paths.snapshot(record.snapshot).root, state: .created) { paths in
+            try CloneTree.prepare(paths.tree, for: record, keepsWAL: false)
+            try files(CloneConfiguration(container: container, record: record))
+        }
+    }
+
+    private func fill(
+        _ record: CloneRecord,
+        from image: ReadyImage,
+        _ files: (CloneConfiguration) throws -> Void
+    ) throws -> CloneRecord {
         let driver = container.identity.driver.rawValue
         progress.step("copying the image of snapshot '\(record.snapshot)' (\(driver))")
         let source = container.paths.snapshot(record.snapshot).readyRoot
-        return try fill(record, from: source, state: .recovered) { paths in
+        // A look is started once only, and that is noted when it was.
+        return try fill(record, from: source, state: record.isLook ? .created : .recovered) { paths in
             // Images are removed without the change lock, their records first: such a copy may not be whole.
             guard isThere(image) else {
                 throw ArchiveError(
@@ -91,7 +138,7 @@ package struct CloneCreate: Sendable {
                 )
             }
             try CloneTree.prepare(paths.tree, for: record, keepsWAL: true)
-            try CloneConfiguration(container: container, record: record).writeFiles(terms)
+            try files(CloneConfiguration(container: container, record: record, hasRecovered: true))
             RecoveryLog(path: paths.recoveryLog, record: record).tookImage(image)
             progress.note(RecoveryLog.ending(record))
         }

@@ -48,7 +48,7 @@ package struct CloneMaking: Sendable {
         do {
             return try bringUp(record, walIsChecked: walIsChecked)
         } catch {
-            remove(record, lock)
+            remove(name, lock)
             throw Self.withoutClone(error, record)
         }
     }
@@ -67,32 +67,36 @@ package struct CloneMaking: Sendable {
     }
 
     /// Starts a clone whose making has not ended, and ends it.
-    func bringUp(_ record: CloneRecord, walIsChecked: Bool) throws -> Made {
-        let started = try CloneServer(container, record, walIsChecked: walIsChecked).startLocked(progress, interruption)
-        let catalog = CloneCatalog(container)
-        var ready = try catalog.find(record.name, unfinishedToo: true)
-        var passwords: [RolePassword] = []
-        if let setup = ready.setup {
-            let work = CloneSetupWork(container, ready, progress: progress, interruption: interruption)
-            passwords = try work.run(setup)
-            try CloneConfiguration(container: container, record: ready).openAccess()
-            try CloneServer(container, ready).reload()
+    private func bringUp(_ record: CloneRecord, walIsChecked: Bool) throws -> Made {
+        var made = try setUp(record, walIsChecked: walIsChecked)
+        if made.record.setup != nil {
+            try CloneConfiguration(container: container, record: made.record).openAccess()
+            try CloneServer(container, made.record).reload()
         }
         try interruption?.check()
-        if ready.isUnfinished {
-            ready.unfinished = nil
-            try catalog.save(ready)
+        if made.record.isUnfinished {
+            made.record.unfinished = nil
+            try CloneCatalog(container).save(made.record)
         }
-        return Made(record: ready, started: started, passwords: passwords)
+        return made
+    }
+
+    /// Starts a clone whose making has not ended, and does in it what was asked for; nobody else gets in yet.
+    func setUp(_ record: CloneRecord, walIsChecked: Bool) throws -> Made {
+        let started = try CloneServer(container, record, walIsChecked: walIsChecked).startLocked(progress, interruption)
+        let ready = try CloneCatalog(container).find(record.name, unfinishedToo: true)
+        let work = CloneSetupWork(container, ready, progress: progress, interruption: interruption)
+        return Made(record: ready, started: started, passwords: try ready.setup.map { try work.run($0) } ?? [])
     }
 
     /// What cannot be removed now is removed by whoever comes by next.
-    func remove(_ record: CloneRecord, _ lock: HeldLock) {
-        try? PostgresServer.find(dataDirectory: container.paths.clone(record.name).tree.data)?
-            .stop(.immediate, timeoutSeconds: 30)
-        guard let change = try? ContainerChange.lock(container, for: "clone delete \(record.name)") else { return }
+    func remove(_ name: String, _ lock: HeldLock) {
+        let paths = container.paths.clone(name)
+        guard FileTree.exists(paths.directory) else { return CloneLock.remove(lock) }
+        try? PostgresServer.find(dataDirectory: paths.tree.data)?.stop(.immediate, timeoutSeconds: 30)
+        guard let change = try? ContainerChange.lock(container, for: "clone delete \(name)") else { return }
         defer { change.release() }
-        try? CloneDelete(container).remove(record.name, lock)
+        try? CloneDelete(container).remove(name, lock)
     }
 
     /// The reason, without advice to look at what is gone.

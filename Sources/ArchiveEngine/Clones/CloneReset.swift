@@ -24,35 +24,60 @@ package struct CloneReset: Sendable {
     }
 
     /// The clone keeps its name, port and settings, and is started again when it was running.
+    ///
+    /// What takes the place of its data is made beside it, as an unfinished clone: until the exchange nothing changes.
     package func run(name: String) throws -> Outcome {
         let catalog = CloneCatalog(container)
         _ = try catalog.find(name)
-        let change = try ContainerChange.lock(container, for: "clone reset \(name)", interruption: interruption)
+        let change = try ContainerChange.lock(
+            container,
+            for: "clone reset \(name)",
+            waitSeconds: ContainerChange.makersWaitSeconds,
+            interruption: interruption
+        )
         defer { change.release() }
-        // Also what an earlier reset of it left: this one needs the place.
-        try catalog.removeHalfMade { if $0 == name { throw $1 } }
+        try catalog.removeHalfMade()
         let lock = try CloneLock.take(container, name, for: "clone reset")
         defer { lock.release() }
         let record = try catalog.find(name)
         try check(record)
         let wasRunning = CloneServer(container, record).isRunning
-        let reset = try exchange(record, try source(of: record))
-        change.release()
-        guard wasRunning || reset.isUnfinished else { return Outcome(record: reset) }
-        guard reset.isUnfinished else {
-            let started = try CloneServer(container, reset).startLocked(progress, interruption)
-            return Outcome(record: try catalog.find(name), started: started)
-        }
+        let newName = "\(name.prefix(32)).reset-\(String(UInt32.random(in: .min ... .max), radix: 16))"
+        let newLock = try CloneLock.take(container, newName, for: "clone reset")
+        defer { newLock.release() }
         let making = CloneMaking(container, progress: progress, interruption: interruption)
+        let passwords: [RolePassword]
         do {
-            let made = try making.bringUp(reset, walIsChecked: false)
-            return Outcome(record: made.record, started: made.started, passwords: made.passwords)
+            let new = try CloneCreate(container, progress: progress, interruption: interruption)
+                .again(record, as: newName) { try requireSource(record) }
+            change.release()
+            passwords = try setUp(new, making)
+            try FaultPoint.pass("clone.beforeReset")
+            try interruption?.check()
+            try exchange(record, newName)
         } catch {
-            // Its data without what was to be done in it is for nobody.
-            making.remove(reset, lock)
-            guard let error = error as? ArchiveError, error.code != .interrupted else { throw error }
-            throw ArchiveError(error.code, error.what, hint: "nothing is left of the clone", details: error.details)
+            change.release()
+            making.remove(newName, newLock)
+            // Only an exchange that fails comes after its stop.
+            let clone = CloneServer(container, record)
+            if wasRunning, !clone.isRunning { _ = try? clone.startLocked(.silent, nil) }
+            throw Self.unchanged(error, record)
         }
+        making.remove(newName, newLock)
+        let reset = try catalog.find(name)
+        guard wasRunning else { return Outcome(record: reset, passwords: passwords) }
+        let started = try CloneServer(container, reset).startLocked(progress, interruption)
+        return Outcome(record: try catalog.find(name), started: started, passwords: passwords)
+    }
+
+    private static func unchanged(_ error: any Error, _ record: CloneRecord) -> any Error {
+        guard let error = error as? ArchiveError, error.code == .failed else { return error }
+        return ArchiveError(
+            .failed,
+            "clone '\(record.name)' was not reset: \(error.what)",
+            hint: "it is as it was",
+            details: error.details
+        )
     }
 
     private func check(_ record: CloneRecord) throws {
@@ -69,19 +94,18 @@ package struct CloneReset: Sendable {
 
     // MARK: - Where it comes from
 
-    /// The tree to copy, and whether it has recovered.
-    private func source(of record: CloneRecord) throws -> (root: String, isRecovered: Bool) {
+    /// Refuses where what the clone was made of is gone, or the way from there to its moment.
+    private func requireSource(_ record: CloneRecord) throws {
         if let branch = record.branch {
             guard let point = try? CloneCatalog(container).find(branch), point.isBranch else {
                 throw gone(record, "branch point '\(branch)'")
             }
-            return (container.paths.clone(branch).root, true)
+            return
         }
         guard let snapshot = try? SnapshotCatalog(container).find(record.snapshot), snapshot.redo == record.redo else {
             throw gone(record, "snapshot '\(record.snapshot)'")
         }
-        try requireWAL(record)
-        return (container.paths.snapshot(snapshot.name).root, false)
+        if ReadyImages(container).image(for: record) == nil { try requireWAL(record) }
     }
 
     private func gone(_ record: CloneRecord, _ what: String) -> ArchiveError {
@@ -120,46 +144,44 @@ package struct CloneReset: Sendable {
 
     // MARK: - The exchange
 
-    private func exchange(
-        _ record: CloneRecord,
-        _ source: (root: String, isRecovered: Bool)
-    ) throws -> CloneRecord {
-        let paths = container.paths.clone(record.name)
-        do {
-            progress.step("copying \(record.branch.map { "branch point '\($0)'" } ?? "snapshot '\(record.snapshot)'")")
-            try container.driver.copyVolume(
-                from: source.root,
-                to: paths.newRoot,
-                options: CopyOptions(interrupt: interruption?.descriptor ?? -1)
-            )
-            try CloneTree.prepare(paths.newTree, for: record, keepsWAL: source.isRecovered)
-            if !container.driver.isAtomic { try container.driver.sync(paths.newRoot) }
-            try FaultPoint.pass("clone.beforeReset")
+    /// Does in the new data what was done in the clone when it was made; nobody gets in before.
+    private func setUp(_ new: CloneRecord, _ making: CloneMaking) throws -> [RolePassword] {
+        guard new.setup != nil else { return [] }
+        let made = try making.setUp(new, walIsChecked: false)
+        progress.step("stopping it")
+        guard let server = CloneServer(container, made.record).running else { return made.passwords }
+        try server.beginStop(.fast)
+        while server.isAlive {
             try interruption?.check()
-        } catch {
-            try? container.driver.deleteVolume(paths.newRoot)
-            try interruption?.check()
-            throw error
+            try server.pause(milliseconds: 1000, interrupt: interruption?.descriptor)
         }
+        return made.passwords
+    }
+
+    /// Puts the new data into the place of the old.
+    private func exchange(_ record: CloneRecord, _ newName: String) throws {
+        let catalog = CloneCatalog(container)
+        let (paths, newPaths) = (container.paths.clone(record.name), container.paths.clone(newName))
+        let made = try catalog.find(newName, unfinishedToo: true)
         if let server = CloneServer(container, record).running {
             progress.step("stopping clone '\(record.name)'")
             // Nothing of it is kept.
             try server.stop(.immediate, timeoutSeconds: 60)
         }
         var reset = record
-        // First: with the old data it means that a check of where its recovery ended is due, which it passes.
-        reset.state = source.isRecovered ? .recovered : .created
-        // What is done in it again is done before anybody may connect.
-        let needsSetup = !(record.setup?.isEmpty ?? true)
-        reset.unfinished = needsSetup ? true : nil
-        if needsSetup { try CloneConfiguration(container: container, record: reset).closeAccess() }
-        try CloneCatalog(container).save(reset)
+        // First: with data that has recovered it means that a check of where that ended is due, which it passes.
+        if record.branch == nil, record.state != .created {
+            reset.state = .created
+            try catalog.save(reset)
+        }
         try FaultPoint.pass("clone.beforeExchange")
-        try DurableFile.exchange(paths.root, paths.newRoot)
+        try DurableFile.exchange(paths.root, newPaths.root)
         try DurableFile.syncDirectory(paths.directory)
+        try DurableFile.syncDirectory(newPaths.directory)
         try FaultPoint.pass("clone.exchanged")
-        // The reset is done; what is left of the old data is removed by whoever comes by next.
-        try? container.driver.deleteVolume(paths.newRoot)
-        return reset
+        RecoveryLog.append(newPaths.recoveryLog, to: paths.recoveryLog)
+        guard made.state != reset.state else { return }
+        reset.state = made.state
+        try catalog.save(reset)
     }
 }

@@ -149,10 +149,6 @@ package struct CloneServer: Sendable {
                 hint: "'pgarchive clone create \(record.name) NAME --start' makes a clone of it"
             )
         }
-        // A reset was killed when it had closed the clone, and done nothing more.
-        if !record.isUnfinished, FileTree.exists(paths.laterAuthentication) {
-            try CloneConfiguration(container: container, record: record).openAccess()
-        }
         if record.isReachable { try CloneReach(container, record).requireSafe() }
         // What it had after its first start need not be on disk.
         guard !record.isLook || record.state == .created else {

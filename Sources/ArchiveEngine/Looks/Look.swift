@@ -77,7 +77,10 @@ package final class Look: Sendable {
 
     /// With what a look at the end of a plan begins.
     package static func source(_ container: Container, _ plan: RestorePlan) throws -> RecoverySource {
-        plan.source(looks: try CloneCatalog(container).listed())
+        plan.source(
+            looks: try CloneCatalog(container).listed(),
+            image: ReadyImages(container).image(of: plan.snapshot)
+        )
     }
 
     /// Its record, with what tells whether somebody writes into it.

@@ -20,6 +20,11 @@ package struct ReadyImages: Sendable {
         return image
     }
 
+    /// The image that a clone can be a copy of.
+    func image(for clone: CloneRecord) -> ReadyImage? {
+        image(of: clone.snapshot).flatMap { $0.serves(clone.stop, clone.path) ? $0 : nil }
+    }
+
     package func all() throws -> [String: ReadyImage] {
         var images: [String: ReadyImage] = [:]
         for snapshot in try SnapshotCatalog(container).all() {

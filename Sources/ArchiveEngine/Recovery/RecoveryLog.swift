@@ -91,6 +91,14 @@ struct RecoveryLog {
         write(["not finished, or not as planned: \(error)"])
     }
 
+    /// What is noted in one file is in another, too.
+    static func append(_ path: String, to other: String) {
+        guard let text = try? FileTree.read(path), !text.isEmpty,
+            let file = try? Descriptor.open(other, O_WRONLY | O_CREAT | O_APPEND, mode: 0o600)
+        else { return }
+        try? file.writeAll(text)
+    }
+
     private func write(_ lines: [String]) {
         let now = Instant.local(PostgresTime(unixMicroseconds: SystemClock.now()))
         let text = lines.map { "\(now)  \($0)\n" }.joined()

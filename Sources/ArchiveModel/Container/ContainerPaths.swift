@@ -136,9 +136,6 @@ package struct ClonePaths: Hashable, Sendable {
     package var record: String { "\(directory)/clone.json" }
     package var root: String { "\(directory)/root" }
     package var tree: ServerTree { ServerTree(root: root) }
-    /// A copy that takes the place of `root` at once.
-    package var newRoot: String { "\(directory)/root.new" }
-    package var newTree: ServerTree { ServerTree(root: newRoot) }
     /// Empty: its time is when the clone was used last.
     package var used: String { "\(directory)/used" }
     /// The nth script that its maker had run.

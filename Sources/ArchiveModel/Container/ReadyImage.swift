@@ -23,4 +23,7 @@ package struct ReadyImage: Codable, Hashable, Sendable {
         self.madeAt = madeAt
         self.isAskedFor = isAskedFor
     }
+
+    /// Whether it is of this very moment.
+    package func serves(_ stop: LSN, _ path: TimelinePath) -> Bool { plan.stop == stop && plan.path == path }
 }

@@ -34,9 +34,14 @@ package enum RecoverySource: Hashable, Sendable {
 extension RestorePlan {
     /// With what one who only looks begins.
     ///
-    /// - Parameter looks: those that there are.
-    package func source(looks: [CloneRecord]) -> RecoverySource {
+    /// - Parameters:
+    ///   - looks: those that there are.
+    ///   - image: the snapshot's, where it has one.
+    package func source(looks: [CloneRecord], image: ReadyImage? = nil) -> RecoverySource {
         let nearest = looks.filter { serves($0) }.max { $0.stop < $1.stop }
+        if nearest?.stop != stop, case .image(let snapshot, let position) = source(image: image) {
+            return .image(of: snapshot, at: position)
+        }
         return nearest.map { .look($0.name, at: $0.stop) } ?? .snapshot(snapshot, redo: redo)
     }
 
@@ -44,7 +49,7 @@ extension RestorePlan {
     ///
     /// - Parameter image: the snapshot's, where it has one.
     package func source(image: ReadyImage?) -> RecoverySource {
-        guard let image, image.plan.snapshot == snapshot, image.plan.stop == stop, image.plan.path == path else {
+        guard let image, image.plan.snapshot == snapshot, image.serves(stop, path) else {
             return .snapshot(snapshot, redo: redo)
         }
         return .image(of: snapshot, at: stop)
