@@ -70,6 +70,11 @@ int pgarchive_signal_ignore(int signal) {
     return result(sigaction(signal, &action, NULL));
 }
 
+int pgarchive_signal_default(int signal) {
+    struct sigaction action = {.sa_handler = SIG_DFL};
+    return result(sigaction(signal, &action, NULL));
+}
+
 int pgarchive_watch_create(void) { return result(inotify_init1(IN_CLOEXEC | IN_NONBLOCK)); }
 int pgarchive_watch_add(int fd, const char *path, uint32_t mask) { return result(inotify_add_watch(fd, path, mask)); }
 int pgarchive_watch_remove(int fd, int watch) { return result(inotify_rm_watch(fd, watch)); }

@@ -12,6 +12,8 @@ enum WALHelper {
         // archiver.
         try? SignalSet.ignore(SIGPIPE)
         try? SignalSet.ignore(SIGXFSZ)
+        // So a server that is stopped at once ends it: at once.
+        try? SignalSet.endBy(SIGQUIT)
         exit(run(Array(CommandLine.arguments.dropFirst())))
     }
 

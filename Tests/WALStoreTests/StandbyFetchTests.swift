@@ -115,6 +115,19 @@ struct StandbyFetchTests {
         }
     }
 
+    /// As an immediate shutdown ends it: a server that is gone must not leave processes behind in its directory.
+    @Test func anImmediateShutdownEndsTheWaitAtOnce() throws {
+        try with { copy in
+            let waiting = try command(copy, next(copy)).start()
+            try eventually("it waits") { isWaiting(waiting) }
+            waiting.signal(SIGQUIT)
+            let result = try waiting.wait(deadline: 30)
+            #expect(result.status == 128 + SIGQUIT)
+            // Not taken for a crash, with a report into the server's log.
+            #expect(result.error.isEmpty, "\(result)")
+        }
+    }
+
     @Test func aNewTimelineEndsTheWait() throws {
         try with { copy in
             let name = try next(copy)

@@ -17,6 +17,11 @@ package enum SignalSet {
         try checked(pgarchive_signal_ignore(signal), "ignore a signal")
     }
 
+    /// For SIGQUIT: Swift's runtime takes it for a crash, and writes a report for seconds, where it can.
+    package static func endBy(_ signal: Int32) throws(SystemError) {
+        try checked(pgarchive_signal_default(signal), "end by a signal")
+    }
+
     /// A descriptor that is readable while one of the (blocked) signals is pending.
     package static func descriptor(_ signals: [Int32]) throws(SystemError) -> Descriptor {
         Descriptor(owning: try checked(pgarchive_signal_create(signals, signals.count), "watch signals"))
