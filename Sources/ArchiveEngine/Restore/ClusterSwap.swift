@@ -168,10 +168,17 @@ package struct ClusterSwap: Sendable {
                 try DurableFile.remove(ours)
                 return false
             }
-            try DurableFile.replace(ours, bytes: try FileTree.read(theirs), mode: 0o600)
+            let mode = try FileTree.status(theirs).mode & 0o640
+            try DurableFile.replace(ours, bytes: try FileTree.read(theirs), mode: mode | 0o600)
             return true
         }
         var remarks: [String] = []
+        if names.contains("postgresql.conf"), try includesOthers() {
+            remarks.append(
+                "'\(data)/postgresql.conf' includes other files: those in the data directory are as they were at the "
+                    + "moment that was restored"
+            )
+        }
         if !names.contains("postgresql.conf") {
             remarks.append("the server's settings lie outside of its data directory, and are used as they are")
         }
@@ -182,6 +189,14 @@ package struct ClusterSwap: Sendable {
             )
         }
         return remarks
+    }
+
+    private func includesOthers() throws -> Bool {
+        let text = String(decoding: try FileTree.read("\(data)/postgresql.conf"), as: UTF8.self)
+        return text.split(whereSeparator: \.isNewline).contains { line in
+            let word = line.drop { $0 == " " || $0 == "\t" }.prefix { $0.isLetter || $0 == "_" }.lowercased()
+            return ["include", "include_dir", "include_if_exists"].contains(word)
+        }
     }
 
     /// Gives each the other's name, in one step.
@@ -237,7 +252,8 @@ package struct ClusterSwap: Sendable {
             throw ArchiveError(
                 .failed,
                 "'\(data)' and '\(kept)' cannot be exchanged: \(error)",
-                hint: "nothing was changed; by hand: mv \(data) \(data).old && mv \(kept) \(data)"
+                hint: "nothing was changed; by hand: mv \(data) \(data).old && mv \(kept) \(data) && "
+                    + "mv \(data).old \(kept)"
             )
         }
         try DurableFile.syncDirectory(FilePath.parent(of: data))
@@ -352,8 +368,8 @@ package struct ClusterSwap: Sendable {
 
     private func requireExchangeable() throws {
         let parent = FilePath.parent(of: data)
-        let isMounted = try FileTree.status(data).device != FileTree.status(parent).device
-        if try isMounted || MountTable.mount(at: data) != nil {
+        // Not by the device: a subvolume has one of its own, and is renamed as any directory is.
+        if try MountTable.mount(at: data) != nil {
             throw ArchiveError(
                 .refused,
                 "'\(data)' is a mount point, which cannot be renamed",
@@ -365,6 +381,18 @@ package struct ClusterSwap: Sendable {
                 .refused,
                 "'\(container.identity.owner)' cannot rename anything in '\(parent)'",
                 hint: "give that user the right to write there"
+            )
+        }
+        let tried = ["1", "2"].map { FilePath.join(parent, ".\(FilePath.name(of: data)).pgarchive-trying-\($0)") }
+        defer { for directory in tried { rmdir(directory) } }
+        do throws(SystemError) {
+            for directory in tried { try FileTree.makeDirectory(directory, mode: 0o700) }
+            try DurableFile.exchange(tried[0], tried[1])
+        } catch {
+            throw ArchiveError(
+                .refused,
+                "the filesystem of '\(parent)' cannot exchange two directories in one step: \(error)",
+                hint: "restore to a directory beside it with --to, and rename both while the server is down"
             )
         }
     }
