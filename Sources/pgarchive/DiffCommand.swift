@@ -40,7 +40,8 @@ struct DiffCommand: ContainerCommand {
         help: ArgumentHelp(
             "The right side: a connection string, or a running clone's name. (default: the upstream)",
             valueName: "connection|name"
-        )
+        ),
+        completion: .custom { words, _, _ in Completions.clones(words) }
     )
     var against: String?
 

@@ -17,12 +17,34 @@ package enum SQLText {
             ? "E'\(quoted.replacingScalar("\\", with: "\\\\"))'" : "'\(quoted)'"
     }
 
+    /// Texts as an array's, to be sent as a parameter.
+    package static func array(_ texts: [String]) -> String {
+        let elements = texts.map {
+            "\"\($0.replacingScalar("\\", with: "\\\\").replacingScalar("\"", with: "\\\""))\""
+        }
+        return "{\(elements.joined(separator: ","))}"
+    }
+
     /// A comment, on one line whatever the text: psql runs what stands behind a line break.
     package static func comment(_ text: String) -> String {
+        "-- " + line(text)
+    }
+
+    /// On one line.
+    package static func line(_ text: String) -> String {
         let scalars = text.unicodeScalars.map { scalar -> Unicode.Scalar in
             scalar.value < 0x20 || scalar.value == 0x7F ? " " : scalar
         }
-        return "-- " + String(String.UnicodeScalarView(scalars))
+        return String(String.UnicodeScalarView(scalars))
+    }
+
+    /// For psql: to another database of the same server; nil for a name that psql cannot be told.
+    package static func connect(_ database: String) -> String? {
+        if identifier(database) == database { return "\\connect \(database)" }
+        guard line(database) == database else { return nil }
+        // One with `=` in it would be taken for a connection string by itself.
+        let value = database.replacingScalar("\\", with: "\\\\").replacingScalar("'", with: "\\'")
+        return "\\connect -reuse-previous=on \(identifier("dbname='\(value)'"))"
     }
 
     package static func identifiers(_ names: [String]) -> String {
@@ -63,7 +85,15 @@ package struct TableName: Codable, Hashable, Comparable, Sendable, CustomStringC
     /// As people read it.
     package var description: String { "\(schema).\(name)" }
 
+    // By bytes, as PostgreSQL does: letters that look alike may be others.
+
+    private var bytes: [[UInt8]] { [Array(schema.utf8), Array(name.utf8)] }
+
+    package static func == (left: TableName, right: TableName) -> Bool { left.bytes == right.bytes }
+
+    package func hash(into hasher: inout Hasher) { hasher.combine(bytes) }
+
     package static func < (left: TableName, right: TableName) -> Bool {
-        (left.schema, left.name) < (right.schema, right.name)
+        left.bytes.lexicographicallyPrecedes(right.bytes) { $0.lexicographicallyPrecedes($1) }
     }
 }

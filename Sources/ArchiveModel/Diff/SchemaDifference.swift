@@ -63,33 +63,43 @@ package struct SchemaDifference: Hashable, Sendable {
         right == nil ? .onlyLeft : left == nil ? .onlyRight : .changed
     }
 
+    /// Names are compared as PostgreSQL does, by bytes: letters that look alike may be others.
     private struct Identity: Hashable, Comparable {
         let kind: SchemaObject.Kind
-        let name: String
+        let name: Bytes
+
+        init(_ object: SchemaObject) {
+            kind = object.kind
+            name = Bytes(object.name)
+        }
 
         private var order: Int { SchemaObject.Kind.allCases.firstIndex(of: kind) ?? 0 }
 
         static func < (left: Identity, right: Identity) -> Bool {
-            (left.order, left.name) < (right.order, right.name)
+            left.order == right.order
+                ? left.name.bytes.lexicographicallyPrecedes(right.name.bytes) : left.order < right.order
         }
     }
 
     /// What differs, in the order in which it is made; what goes with a relation of one side only is not said again.
     package static func between(_ left: [SchemaObject], _ right: [SchemaObject]) -> [SchemaDifference] {
-        let identity = { (object: SchemaObject) in Identity(kind: object.kind, name: object.name) }
-        let mine = Dictionary(left.map { (identity($0), $0) }) { first, _ in first }
-        let others = Dictionary(right.map { (identity($0), $0) }) { first, _ in first }
+        let mine = Dictionary(left.map { (Identity($0), $0) }) { first, _ in first }
+        let others = Dictionary(right.map { (Identity($0), $0) }) { first, _ in first }
         let all = Set(mine.keys).union(others.keys).sorted()
         let differences = all.compactMap { key -> SchemaDifference? in
             let found = SchemaDifference(left: mine[key], right: others[key])
-            return found.left?.definition == found.right?.definition ? nil : found
+            return found.left.map { Bytes($0.definition) } == found.right.map { Bytes($0.definition) } ? nil : found
         }
         let relations: Set<SchemaObject.Kind> = [.table, .partition, .view, .sequence]
-        let alone = Set(differences.filter { relations.contains($0.kind) && $0.difference != .changed }.map(\.name))
+        let alone = Set(
+            differences.filter { relations.contains($0.kind) && $0.difference != .changed }.map { Bytes($0.name) }
+        )
         return differences.map { difference in
             var difference = difference
             let parent = difference.left?.parent ?? difference.right?.parent
-            if let parent, parent != difference.name || difference.kind == .owner, alone.contains(parent) {
+            if let parent = parent.map({ Bytes($0) }), alone.contains(parent),
+                parent != Bytes(difference.name) || difference.kind == .owner
+            {
                 difference.isImplied = true
             }
             return difference
@@ -130,4 +140,11 @@ package struct SchemaDifference: Hashable, Sendable {
     package var reversed: SchemaDifference {
         SchemaDifference(left: right, right: left, isImplied: isImplied)
     }
+}
+
+/// A text that is equal only to one of the same bytes.
+private struct Bytes: Hashable {
+    let bytes: [UInt8]
+
+    init(_ text: String) { bytes = Array(text.utf8) }
 }

@@ -84,7 +84,7 @@ final class DiffScript {
         for database in wanted {
             let place =
                 wanted.count > 1
-                ? "\n\\connect \(SQLText.identifier(database.name))"
+                ? "\n\(try Self.connect(database.name))"
                 : SQLText.comment("in the database \(SQLText.identifier(database.name))")
             try StandardOutput.write(place + "\n")
             try StandardOutput.write("\\set ON_ERROR_STOP on\nBEGIN;\n\(RowStatements.settings)\n")
@@ -98,6 +98,17 @@ final class DiffScript {
             try StandardOutput.write(lines(database.after))
             try StandardOutput.write(database.sequences.map { $0 + "\n" }.joined() + "COMMIT;\n")
         }
+    }
+
+    private static func connect(_ database: String) throws -> String {
+        guard let text = SQLText.connect(database) else {
+            throw ArchiveError(
+                .refused,
+                "psql cannot be told the name of a database with a line break in it: '\(database)'",
+                hint: "--database compares one"
+            )
+        }
+        return text
     }
 
     private func lines(_ statements: [String]) -> String {

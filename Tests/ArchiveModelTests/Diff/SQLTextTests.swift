@@ -52,6 +52,21 @@ struct SQLTextTests {
         #expect(text.contains("'there are not 5 rows of public.a$pgarchive$b\n\nc, as there were'"))
     }
 
+    @Test(arguments: [
+        ("shop", "\\connect shop"), ("My shop", "\\connect -reuse-previous=on \"dbname='My shop'\""),
+        ("host=evil", "\\connect -reuse-previous=on \"dbname='host=evil'\""),
+        ("it's \\ \"x\"", "\\connect -reuse-previous=on \"dbname='it\\'s \\\\ \"\"x\"\"'\""),
+        ("a\nb", nil),
+    ])
+    func databases(_ name: String, _ text: String?) {
+        #expect(SQLText.connect(name) == text)
+    }
+
+    @Test func arrays() {
+        #expect(SQLText.array([]) == "{}")
+        #expect(SQLText.array(["a b", "c\\\"d"]) == "{\"a b\",\"c\\\\\\\"d\"}")
+    }
+
     private func scalars(_ text: String) -> [Unicode.Scalar] { Array(text.unicodeScalars) }
 
     @Test(arguments: [

@@ -47,4 +47,16 @@ struct SchemaDifferenceTests {
         #expect(statements.after == ["create t_a (a, b)"])
         #expect(SchemaDifference.between(left, left).isEmpty)
     }
+
+    /// To Swift these are the same texts, to PostgreSQL two names.
+    @Test func namesThatLookAlikeAreOthers() {
+        let composed = Self.object(.table, "caf\u{E9}", parent: "caf\u{E9}")
+        let decomposed = Self.object(.table, "cafe\u{301}", parent: "cafe\u{301}")
+        #expect(SchemaDifference.between([composed], [composed, decomposed]).map(\.difference) == [.onlyRight])
+        #expect(SchemaDifference.between([composed], [decomposed]).count == 2)
+        #expect(TableName("public", "caf\u{E9}") != TableName("public", "cafe\u{301}"))
+        let left = Self.object(.column, "t.a", parent: "t", "DEFAULT '\u{E9}'")
+        let right = Self.object(.column, "t.a", parent: "t", "DEFAULT 'e\u{301}'")
+        #expect(SchemaDifference.between([left], [right]).map(\.difference) == [.changed])
+    }
 }
