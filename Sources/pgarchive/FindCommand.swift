@@ -62,7 +62,12 @@ struct FindCommand: ContainerCommand {
     )
     var limit = 10
 
-    @Argument(help: ArgumentHelp("Of this table only; * and ? match.", valueName: "table"))
+    @Argument(
+        help: ArgumentHelp("Of this table only; * and ? match.", valueName: "table"),
+        completion: .custom { words, _, _ in
+            Completions.tables(words, EventSearch.losses.subtracting(["restore-point"]))
+        }
+    )
     var table: String?
 
     @OptionGroup var global: GlobalOptions

@@ -11,14 +11,14 @@ struct UndoCommand: ContainerCommand {
         abstract: "Put back what a DROP, DELETE or TRUNCATE took.",
         discussion: """
             Finds the last such transaction, looks at the moment just before it in a throwaway server, and shows what \
-            it found. --to-sql writes the statements, to read first; --into puts it back, in one transaction. Without \
-            either, nothing is done.
+            it found. --into puts it back, in one transaction; --to-sql writes the statements instead, to read first. \
+            Without either, nothing is done.
 
             A dropped table comes with its data, indexes, constraints, sequences' positions, grants, triggers, and \
             with the partitions, views and foreign keys that went with it. Where its name is taken again it comes \
             beside it, as NAME_recovered_HHMMSS, or as --as says. Of a DELETE or a TRUNCATE only the rows that are \
-            missing are put back: what was written since then stays as it is. --to-sql looks at no server: what it \
-            writes has the names and the columns as they were then.
+            missing are put back: what was written since then stays as it is. --to-sql writes them for the server of \
+            --into, where nothing is changed, or, without it, for one with the names and columns as they were then.
 
             CONNECTION is what psql takes; 'upstream' is the container's own. The database is that of the mistake \
             unless the connection names one. TABLE is a name as people write it, in any case, with or without schema \
@@ -26,7 +26,7 @@ struct UndoCommand: ContainerCommand {
 
             EXAMPLES
               pgarchive undo --drop orders
-              pgarchive undo --drop shop.orders --to-sql orders.sql
+              pgarchive undo --drop shop.orders --to-sql orders.sql --into upstream
               pgarchive undo --delete orders --into upstream
               pgarchive undo --truncate orders --into 'host=db1 dbname=shop' --yes
               pgarchive undo --event 0/3A1B2C8 --into upstream
@@ -45,19 +45,25 @@ struct UndoCommand: ContainerCommand {
 
     @Option(
         help: ArgumentHelp("A table that was dropped.", valueName: "table"),
-        completion: .custom { words, _, _ in Completions.droppedTables(words) }
+        completion: .custom { words, _, _ in Completions.tables(words, of: .drop) }
     )
     var drop: String?
 
-    @Option(help: ArgumentHelp("A table of which rows were deleted.", valueName: "table"))
+    @Option(
+        help: ArgumentHelp("A table of which rows were deleted.", valueName: "table"),
+        completion: .custom { words, _, _ in Completions.tables(words, of: .delete) }
+    )
     var delete: String?
 
-    @Option(help: ArgumentHelp("A table that was emptied by TRUNCATE.", valueName: "table"))
+    @Option(
+        help: ArgumentHelp("A table that was emptied by TRUNCATE.", valueName: "table"),
+        completion: .custom { words, _, _ in Completions.tables(words, of: .truncate) }
+    )
     var truncate: String?
 
     @Option(
         help: ArgumentHelp("What happened at this position: 'find' shows it.", valueName: "event"),
-        completion: .custom { words, _, _ in Completions.events(words) }
+        completion: .custom { words, _, _ in Completions.mistakes(words) }
     )
     var event: String?
 
@@ -76,11 +82,7 @@ struct UndoCommand: ContainerCommand {
     @Flag(name: [.short, .long], help: "Do not ask.")
     var yes = false
 
-    @Option(
-        name: [.customLong("timeline"), .customLong("target-timeline"), .customLong("target-tli")],
-        help: ArgumentHelp("The timeline to follow: a number, latest or current. (default: latest)", valueName: "n")
-    )
-    var timeline: String?
+    @OptionGroup var timelineOption: TimelineOption
 
     @Option(help: ArgumentHelp("Minutes for which the throwaway server stays.", valueName: "minutes"))
     var keep = 5.0
@@ -93,7 +95,6 @@ struct UndoCommand: ContainerCommand {
             throw ValidationError("say what to undo: one of --drop, --delete, --truncate or --event")
         }
         guard keep >= 0, keep <= 1440 else { throw ValidationError("--keep takes minutes, from 0 to 1440") }
-        if into != nil, toSQL != nil { throw ValidationError("--into and --to-sql exclude each other") }
         if let name = given.first, Glob.isPattern(name) {
             throw ValidationError(
                 "undo takes one table's name, not a pattern: '\(name)'; 'find' takes patterns, --event what it shows"
@@ -101,7 +102,7 @@ struct UndoCommand: ContainerCommand {
         }
         if `as` != nil, drop == nil, event == nil { throw ValidationError("--as goes with a dropped table") }
         if let event { _ = try TargetRequest.lsn(event) }
-        _ = try TargetRequest.timeline(timeline)
+        _ = try TargetRequest.timeline(timelineOption.timeline)
     }
 
     func run() throws {
@@ -111,15 +112,16 @@ struct UndoCommand: ContainerCommand {
             try Privileges.becomeOwner(of: container)
             return try run(in: container, file: nil)
         }
-        let file = try Self.file(toSQL)
         let path = FileTree.absolute(toSQL)
+        let isNew = !FileTree.exists(path)
+        let file = try Self.file(toSQL)
         do {
             try Privileges.becomeOwner(of: container)
             try run(in: container, file: file.raw)
         } catch {
             // Never half of it.
             try? file.truncate(to: 0)
-            try? FileTree.removeFile(path)
+            if isNew { try? FileTree.removeFile(path) }
             throw error
         }
     }
@@ -171,7 +173,7 @@ struct UndoCommand: ContainerCommand {
             progress.step("looking for what happened")
             let search = try UndoSearch(
                 container,
-                timeline: TargetRequest.timeline(timeline),
+                timeline: TargetRequest.timeline(timelineOption.timeline),
                 look: EventLook(container, progress: progress, interruption: interruption)
             ) { [render] in render.warning($0) }
             if let drop { return try search.last(.drop, of: drop) }
@@ -183,10 +185,9 @@ struct UndoCommand: ContainerCommand {
 
     private func begin(_ container: Container, _ subject: UndoSubject, _ interruption: Interruption) throws -> Undo {
         let event = subject.first.event
-        let timeline = try TargetRequest.timeline(timeline)
-        // What is only written is fitted to no server.
+        let timeline = try TargetRequest.timeline(timelineOption.timeline)
         let target = try into.map { try UndoTarget($0, database: subject.database, container: container) }
-        try target?.check()
+        if toSQL == nil { try target?.check() }
         let resolver = TargetResolver(
             container,
             index: TargetIndex.of(container, for: "undo") { [render] in render.warning($0) }

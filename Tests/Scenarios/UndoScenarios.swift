@@ -370,7 +370,7 @@ extension TestArchive {
     }
 
     @discardableResult
-    fileprivate func undo(_ words: String...) throws -> CommandResult {
+    func undo(_ words: String...) throws -> CommandResult {
         try pgarchive.succeed(["undo"] + words, deadline: 180)
     }
 

@@ -47,7 +47,7 @@ package struct EventSearch: Sendable {
 
     /// Compared in the form in which it was written: with as many dots.
     static func near(_ table: String, in index: IndexDatabase) throws -> String? {
-        let wanted = table.lowercased()
+        let wanted = EventFilter.folded(table)
         let dots = wanted.count { $0 == "." }
         var forms: Set<String> = []
         for (database, name) in try index.tables() {

@@ -7,7 +7,7 @@ extension EventFilter {
     ///
     /// The standby knows them. Where it does not run, only those are found that are asked for by their own names.
     func withPartitions(_ container: Container, _ index: IndexDatabase) throws -> EventFilter {
-        guard let table = table?.lowercased() else { return self }
+        guard let table = table.map(Self.folded) else { return self }
         var filter = self
         for (database, name) in try index.tables() {
             guard name.kind == .partitionedTable, let database,

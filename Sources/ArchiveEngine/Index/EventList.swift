@@ -57,7 +57,7 @@ package struct EventFilter: Sendable {
     }
 
     func wants(_ named: NamedEvent) -> Bool {
-        guard let table = table?.lowercased() else { return true }
+        guard let table = table.map(Self.folded) else { return true }
         if case .databaseDrop = named.event.kind { return named.database.map { $0.lowercased() == table } ?? false }
         return named.names.contains { name in
             isPartition(name) || Self.forms(of: name, database: named.database).contains { Glob.matches(table, $0) }
@@ -66,6 +66,16 @@ package struct EventFilter: Sendable {
 
     func isPartition(_ name: KnownName) -> Bool {
         !partitions.isEmpty && partitions.contains(Partition(database: name.database, relation: name.relation))
+    }
+
+    /// A name as people write it, in the form of `forms`: without quotes around its parts.
+    package static func folded(_ table: String) -> String {
+        var parts = table.lowercased().split(separator: ".", omittingEmptySubsequences: false).map(String.init)
+        for index in parts.indices where parts[index].utf8.count > 2 {
+            guard parts[index].utf8.first == 0x22, parts[index].utf8.last == 0x22 else { continue }
+            parts[index] = String(parts[index].dropFirst().dropLast()).replacing("\"\"", with: "\"")
+        }
+        return parts.joined(separator: ".")
     }
 
     /// How people write a name, in small letters: alone, with its schema, with its database, and with both.
@@ -100,6 +110,8 @@ package struct EventList: Sendable {
             var event = event
             if filter.since != nil || filter.until != nil { event.time = try event.time ?? contents.time(of: event) }
             guard filter.wants(event.time) else { return true }
+            // What is not read is not known: the names that there are may be enough.
+            if filter.table != nil { event = (try? contents.container.whole(event)) ?? event }
             var named = try names.named(event)
             guard filter.wants(named) else {
                 if named.isUnknown { list.unnamed.append(named) }

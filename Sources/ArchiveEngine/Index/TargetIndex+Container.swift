@@ -75,7 +75,7 @@ extension TargetIndex {
 
     /// Newest first.
     private static func drops(of table: String, in contents: ArchiveContents) throws -> [Drop] {
-        let wanted = table.lowercased()
+        let wanted = EventFilter.folded(table)
         var drops: [Drop] = []
         try eachDrop(in: contents) { named in
             for name in named.names

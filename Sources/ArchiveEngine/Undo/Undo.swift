@@ -15,6 +15,8 @@ package final class Undo {
     private let look: Look
     private let interruption: Interruption?
     private let encoding: String
+    /// The names of all foreign keys of the tables.
+    private let keys: Set<String>
     /// Of the moment just behind it, where rows have to be told apart by it.
     private var after: Look?
     private let openAfter: () throws -> Look
@@ -24,8 +26,10 @@ package final class Undo {
         _ plan: UndoPlan,
         _ look: Look,
         encoding: String,
+        keys: Set<String>,
         interruption: Interruption?
     ) throws {
+        self.keys = keys
         subject = request.subject
         self.plan = plan
         target = request.target
@@ -72,6 +76,7 @@ package final class Undo {
         var look = try request.openBefore(request.subject.kind == .drop && request.name != nil)
         do {
             var (plan, encoding) = try read(request, look, interruption)
+            let keys = Set(plan.foreignKeys.map(\.name))
             if plan.kind == .drop {
                 let taken = try request.target?.taken(plan.tables.map(\.was)) ?? []
                 if let names = try UndoNames(plan, request.subject, wanted: request.name, taken: taken) {
@@ -99,7 +104,7 @@ package final class Undo {
             } else {
                 try fit(&plan, to: request.target)
             }
-            return try Undo(request, plan, look, encoding: encoding, interruption: interruption)
+            return try Undo(request, plan, look, encoding: encoding, keys: keys, interruption: interruption)
         } catch {
             look.close()
             throw error
@@ -174,30 +179,26 @@ package final class Undo {
             try tool("pg_dump", ["--section=post-data", "--format=custom", "--file=\(archive)"] + tables)
             let contents = try tool("pg_restore", ["--list", archive]).output
             let wanted = FilePath.join(work, "wanted")
-            try DurableFile.replace(wanted, text: Self.withoutForeignKeys(contents))
+            try DurableFile.replace(wanted, text: Self.withoutForeignKeys(contents, keys))
             try tool("pg_restore", ["--use-list=\(wanted)", "--file=-", archive], file.raw)
         }
         try put(UndoScript.aloud + UndoScript.tablesEnding(plan), file)
     }
 
     /// Foreign keys, with their comments, have rules of their own here.
-    static func withoutForeignKeys(_ contents: String) -> String {
-        let lines = contents.split(separator: "\n")
-        let words = lines.map { $0.split(separator: " ") }
-        // `3215; 2606 16390 FK CONSTRAINT public lines lines_order_fkey postgres`
-        let names = Set(
-            words.filter { $0.dropFirst(3).starts(with: ["FK", "CONSTRAINT"]) }.compactMap { $0.dropLast().last }
-        )
-        return zip(lines, words).filter { line, words in
+    ///
+    /// - Parameter keys: their names.
+    package static func withoutForeignKeys(_ contents: String, _ keys: Set<String>) -> String {
+        // `3216; 0 0 COMMENT public CONSTRAINT lines_order_fkey ON lines postgres`
+        let comments = keys.flatMap { [$0, SQLText.identifier($0)] }.map { " CONSTRAINT \(SQLText.line($0)) ON " }
+        return contents.split(separator: "\n").filter { line in
             if line.hasPrefix(";") { return true }
-            let entry = words.dropFirst(3)
-            if entry.starts(with: ["FK", "CONSTRAINT"]) { return false }
-            // `3216; 0 0 COMMENT public CONSTRAINT lines_order_fkey ON lines postgres`
-            guard entry.first == "COMMENT", let at = entry.firstIndex(of: "CONSTRAINT"), at + 1 < entry.endIndex else {
-                return true
-            }
-            return !names.contains(entry[at + 1])
-        }.map { "\($0.0)\n" }.joined()
+            // `3215; 2606 16390 FK CONSTRAINT public lines lines_order_fkey postgres`
+            let entry = line.split(separator: " ", maxSplits: 4).dropFirst(3)
+            if entry.first == "FK", entry.last?.hasPrefix("CONSTRAINT ") == true { return false }
+            guard entry.first == "COMMENT" else { return true }
+            return !comments.contains { line.utf8.contains($0.utf8) }
+        }.map { "\($0)\n" }.joined()
     }
 
     private func writeRows(to file: borrowing Descriptor, _ progress: Progress) throws {

@@ -1,7 +1,6 @@
 import ArchiveModel
 import PostgresLink
 import WALFormat
-import WALStore
 
 /// Rows that are put back into tables that are still there.
 extension UndoReading {
@@ -53,10 +52,19 @@ extension UndoReading {
         }
         plan.remarks += shortfalls
         plan.remarks += try emptied(by: tables)
-        for table in tables where table.hasOthers && table.key.isEmpty {
+        for table in tables where table.hasOthers {
             plan.remarks.append(
-                "\(table.was) has no key: rows that the transaction only updated or locked may be among those that are "
-                    + "put back"
+                table.key.isEmpty
+                    ? "\(table.was) has no key: rows that the transaction only updated or locked may be among those "
+                        + "that are put back"
+                    : "the transaction also updated or locked rows of \(table.was): one whose key it changed comes "
+                        + "back under the old one as well"
+            )
+        }
+        if subject.earlier > 0, let table = tables.first {
+            plan.remarks.append(
+                "\(subject.earlier) earlier deletes from it are known, which stay as they are: 'pgarchive find "
+                    + "--deleted \(table.was)'; --event undoes one of them"
             )
         }
         return plan
@@ -65,16 +73,7 @@ extension UndoReading {
     /// The transaction's id and those of its subtransactions, out of its commit record.
     private func transactionIDs() throws -> [UInt32] {
         let event = subject.first.event
-        var ids = [event.transactionID]
-        let walk = WALWalk(container.walDirectory, expectation: container.expectation)
-        let path = try container.path(to: event.timeline)
-        _ = try walk.records(from: event.start, along: path, upTo: event.end) { record, _, body, major in
-            if !body.isEmpty, case .commit(let end) = WALEvent.decode(record, body: body, major: major) {
-                ids += end.subtransactions
-            }
-            return .stop
-        }
-        return ids
+        return [event.transactionID] + (try container.commit(of: event)?.subtransactions ?? [])
     }
 
     /// Tables that lose rows when these do, step by step.

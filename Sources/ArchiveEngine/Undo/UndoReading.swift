@@ -200,7 +200,8 @@ struct UndoReading {
         guard !taken.isEmpty else { return [] }
         return try query(
             """
-            SELECT k.conname, n.nspname, c.relname, fn.nspname, fc.relname, pg_get_constraintdef(k.oid), c.oid
+            SELECT k.conname, n.nspname, c.relname, fn.nspname, fc.relname, pg_get_constraintdef(k.oid), c.oid,
+                   obj_description(k.oid, 'pg_constraint')
             FROM pg_catalog.pg_constraint k
             JOIN pg_catalog.pg_class c ON c.oid = k.conrelid
             JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
@@ -222,7 +223,8 @@ struct UndoReading {
                 table: table,
                 references: other,
                 definition: text,
-                isOfOther: !taken.contains(oid)
+                isOfOther: !taken.contains(oid),
+                comment: row[7]
             )
         }
     }

@@ -12,6 +12,8 @@ package struct UndoSubject: Sendable {
     /// What the same transaction did besides.
     package var others: [NamedEvent]
     package var database: String
+    /// Others of the kind that happened to the chosen tables before.
+    package var earlier = 0
 }
 
 /// Finds the mistake that a user means.
@@ -60,7 +62,9 @@ package struct UndoSearch {
             )
         }
         try requireOne(filter, table, kind, events)
-        return try subject(kind, first: last, chosen: Self.names(last, table, filter))
+        var subject = try subject(kind, first: last, chosen: Self.names(last, table, filter))
+        subject.earlier = Set(events.map(\.event.start)).count - 1
+        return subject
     }
 
     /// What happened at a position.
@@ -116,7 +120,8 @@ package struct UndoSearch {
     private func named(at position: LSN) throws -> [NamedEvent] {
         try ArchiveContents.use(container, for: "undo", say: say) { contents in
             let names = EventNames(contents.index)
-            return try contents.events(at: position).map { try names.named($0) }.filter(isOnPath)
+            return try contents.events(at: position).filter { path.timeline(at: $0.start) == $0.timeline }
+                .map { try names.named(container.whole($0)) }
         }
     }
 
@@ -135,7 +140,7 @@ package struct UndoSearch {
                 hint: "'pgarchive wal_archive events --resolve-names' looks up names"
             )
         }
-        try requireWhole(kind, events, all, database)
+        if kind == .delete { try requireWhole(all, database) }
         return UndoSubject(
             kind: kind,
             first: first,
@@ -146,31 +151,20 @@ package struct UndoSearch {
         )
     }
 
-    /// What an event lists ends somewhere: the rest would be missing, and nobody would know.
-    private func requireWhole(
-        _ kind: UndoKind,
-        _ events: [NamedEvent],
-        _ all: [NamedEvent],
-        _ database: String
-    ) throws {
-        let isCut = events.contains { named in
-            switch named.event.kind {
-            case .drop(let files): max(files.removed.count, files.dropped.count) >= SurveyState.listed
-            case .truncate(let files): max(files.removed.count, files.locked.count) >= SurveyState.listed
-            default: all.count >= SurveyState.listed
-            }
-        }
-        guard isCut, let start = events.first?.event.start else { return }
+    /// So many tables of one transaction have events of their rows: the rest would be missing, and nobody would know.
+    private func requireWhole(_ all: [NamedEvent], _ database: String) throws {
+        let rows = all.filter { ["mass-delete", "mass-update"].contains($0.event.kind.name) }
+        guard rows.count >= SurveyState.listed, let start = rows.first?.event.start else { return }
         throw ArchiveError(
             .refused,
-            "what was \(kind.past) at \(start) has \(SurveyState.listed) or more parts, partitions, indexes and TOAST "
-                + "tables among them: an undo knows of no more, and would leave out the rest",
+            "the transaction at \(start) deleted from or updated \(SurveyState.listed) or more tables or partitions: "
+                + "an undo knows of no more, and would leave out the rest",
             hint: "'pgarchive dump --before \(start)' takes what you need of database '\(database)'"
         )
     }
 
     private static func names(_ named: NamedEvent, _ table: String, _ filter: EventFilter) -> [KnownName] {
-        let wanted = table.lowercased()
+        let wanted = EventFilter.folded(table)
         return named.names.filter {
             filter.isPartition($0) || EventFilter.forms(of: $0, database: named.database).contains(wanted)
         }

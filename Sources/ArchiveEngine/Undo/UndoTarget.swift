@@ -27,11 +27,14 @@ package struct UndoTarget: Sendable {
     func taken(_ names: [TableName]) throws -> Set<TableName> {
         let sql = try open()
         defer { sql.close() }
-        var taken: Set<TableName> = []
-        for name in names where try sql.value("SELECT to_regclass($1) IS NOT NULL", [name.sql]) == "t" {
-            taken.insert(name)
-        }
-        return taken
+        let found = try sql.query(
+            """
+            SELECT number FROM unnest($1::text[]) WITH ORDINALITY wanted (name, number)
+            WHERE to_regclass(name) IS NOT NULL
+            """,
+            [SQLText.array(names.map(\.sql))]
+        ).compactMap { ($0.first ?? nil).flatMap { Int($0) } }
+        return Set(found.compactMap { names.indices.contains($0 - 1) ? names[$0 - 1] : nil })
     }
 
     /// Why nothing can be put back there.

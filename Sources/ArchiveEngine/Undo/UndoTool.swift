@@ -51,8 +51,8 @@ struct UndoTool {
             // Not SIGTERM: psql and pg_dump cancel what the server does for them.
             process.signalGroup(SIGINT)
             if process.wait(timeoutSeconds: 5) == nil { process.signal(SIGKILL) }
-            _ = process.wait()
-            try interruption?.check()
+            // It may have done its work all the same.
+            if !process.wait().isSuccess { try interruption?.check() }
         }
         let status = process.wait()
         let words = Words(output: try text(said), error: try text(complained))

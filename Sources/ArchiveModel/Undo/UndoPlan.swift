@@ -128,12 +128,21 @@ package struct UndoForeignKey: Codable, Hashable, Sendable {
     package var definition: String
     /// Of another table, which is still there: it was lost with CASCADE.
     package var isOfOther: Bool
+    package var comment: String?
 
-    package init(name: String, table: TableName, references: TableName, definition: String, isOfOther: Bool) {
+    package init(
+        name: String,
+        table: TableName,
+        references: TableName,
+        definition: String,
+        isOfOther: Bool,
+        comment: String? = nil
+    ) {
         self.name = name
         self.table = table
         self.references = references
         self.definition = definition
         self.isOfOther = isOfOther
+        self.comment = comment
     }
 }

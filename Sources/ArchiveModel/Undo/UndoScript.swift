@@ -54,6 +54,10 @@ package enum UndoScript {
         let isUnchecked = key.definition.hasSuffix(" NOT VALID")
         let add =
             "ALTER TABLE \(key.table.sql) ADD CONSTRAINT \(SQLText.identifier(key.name)) \(key.definition)"
+        let comment =
+            key.comment.map {
+                "\nCOMMENT ON CONSTRAINT \(SQLText.identifier(key.name)) ON \(key.table.sql) IS \(SQLText.literal($0));"
+            } ?? ""
         let title = "foreign key \(key.name) of \(key.table)"
         let unchecked =
             isUnchecked
@@ -61,7 +65,7 @@ package enum UndoScript {
             : """
             WHEN foreign_key_violation THEN
               BEGIN
-                \(add) NOT VALID;
+                \(add) NOT VALID;\(comment)
                 RAISE WARNING '%', \(SQLText.literal("\(title) is NOT VALID, as rows of now violate it: ")) || SQLERRM;
               EXCEPTION WHEN OTHERS THEN
                 RAISE WARNING '%', \(SQLText.literal("\(title) does not come back: ")) || SQLERRM;
@@ -70,7 +74,7 @@ package enum UndoScript {
             """
         return block(
             """
-            \(add);
+            \(add);\(comment)
             """,
             exceptions: unchecked + """
                 WHEN OTHERS THEN
@@ -125,8 +129,10 @@ package enum UndoScript {
     /// Goes behind a table's rows.
     package static func rowsEnding(_ table: UndoTable, _ number: Int) -> String {
         let name = table.name.sql
+        // Equal rows of children are others.
+        let own = (table.isPartitioned ? "" : "ONLY ") + name
         let columns = list(table.columns.map(\.name))
-        let own = list(table.columns.map(\.name), of: "m")
+        let missing = list(table.columns.map(\.name), of: "m")
         let theirs = list(table.columns.map(\.name), of: "t")
         // Not `r::text`: a column may be called r.
         let whole = "ROW(\(list(table.columns.map(\.name), of: "r")))::text"
@@ -136,10 +142,10 @@ package enum UndoScript {
                 WITH missing AS (
                   SELECT r.*, row_number() OVER (PARTITION BY \(whole)) AS pgarchive_number FROM \(staged(number)) r
                 ), there AS (
-                  SELECT ROW(\(columns))::text AS whole, count(*) AS times FROM \(name) GROUP BY 1
+                  SELECT ROW(\(columns))::text AS whole, count(*) AS times FROM \(own) GROUP BY 1
                 ), put AS (
                   INSERT INTO \(name) (\(columns)) OVERRIDING SYSTEM VALUE
-                  SELECT \(own) FROM missing m LEFT JOIN there t ON t.whole = ROW(\(own))::text
+                  SELECT \(missing) FROM missing m LEFT JOIN there t ON t.whole = ROW(\(missing))::text
                   WHERE m.pgarchive_number > coalesce(t.times, 0)
                   RETURNING 1
                 )
@@ -154,19 +160,19 @@ package enum UndoScript {
                 SELECT \(SQLText.literal("\(table.name): rows that are there again, and stay as they are: "))
                   || count(*) || ' (with other values: '
                   || count(*) FILTER (WHERE ROW(\(theirs))::text <> \(whole)) || ')'
-                FROM \(staged(number)) r JOIN \(name) t ON \(same(table.key, "t", "r"))
+                FROM \(staged(number)) r JOIN \(own) t ON \(same(table.key, "t", "r"))
                 HAVING count(*) > 0;
                 WITH put AS (
                   INSERT INTO \(name) (\(columns)) OVERRIDING SYSTEM VALUE
                   SELECT \(columns) FROM \(staged(number)) r
-                  WHERE NOT EXISTS (SELECT FROM \(name) t WHERE \(same(table.key, "t", "r")))
+                  WHERE NOT EXISTS (SELECT FROM \(own) t WHERE \(same(table.key, "t", "r")))
                   \(table.hasDeferrableKey ? "" : "ON CONFLICT DO NOTHING ")RETURNING 1
                 )
                 SELECT \(SQLText.literal("\(table.name): ")) || (SELECT count(*) FROM put) || ' of '
                   || (SELECT count(*) FROM \(staged(number))) || ' rows put back';
                 SELECT \(SQLText.literal("\(table.name): rows not put back, as others have their unique values: "))
                   || count(*)
-                FROM \(staged(number)) r WHERE NOT EXISTS (SELECT FROM \(name) t WHERE \(same(table.key, "t", "r")))
+                FROM \(staged(number)) r WHERE NOT EXISTS (SELECT FROM \(own) t WHERE \(same(table.key, "t", "r")))
                 HAVING count(*) > 0;
 
                 """
@@ -186,15 +192,17 @@ package enum UndoScript {
         )
     }
 
-    /// Triggers of users are off meanwhile: rows come back as they were.
+    /// Triggers of users are off meanwhile, those of partitions too: rows come back as they were.
     package static func triggers(_ tables: [UndoTable]) -> (off: String, on: String) {
         let relations = tables.map { "\(SQLText.literal($0.name.sql))::regclass" }.joined(separator: ", ")
         let off = """
             CREATE TEMPORARY TABLE pgarchive_undo_triggers ON COMMIT DROP AS
+            WITH wanted (tables) AS (SELECT ARRAY[\(relations)])
             SELECT t.tgrelid::regclass AS relation, t.tgname AS name, t.tgenabled AS state
             FROM pg_trigger t
-            WHERE NOT t.tgisinternal AND t.tgenabled IN ('O', 'A') AND t.tgparentid = 0
-              AND t.tgrelid = ANY (ARRAY[\(relations)]);
+            WHERE NOT t.tgisinternal AND t.tgenabled IN ('O', 'A') AND t.tgrelid IN (
+              SELECT unnest(wanted.tables) FROM wanted UNION SELECT part.relid
+              FROM wanted, unnest(wanted.tables) tables (oid), LATERAL pg_partition_tree(tables.oid) part);
 
             """
         func each(_ statement: String) -> String {
@@ -208,9 +216,9 @@ package enum UndoScript {
             )
         }
         return (
-            off + each("format('ALTER TABLE %s DISABLE TRIGGER %I', found.relation, found.name)"),
+            off + each("format('ALTER TABLE ONLY %s DISABLE TRIGGER %I', found.relation, found.name)"),
             each(
-                "format('ALTER TABLE %s ENABLE %s TRIGGER %I', found.relation, "
+                "format('ALTER TABLE ONLY %s ENABLE %s TRIGGER %I', found.relation, "
                     + "CASE found.state WHEN 'A' THEN 'ALWAYS' ELSE '' END, found.name)"
             )
         )

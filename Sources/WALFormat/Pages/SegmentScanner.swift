@@ -72,8 +72,8 @@ package struct SegmentScanner: Sendable {
     /// The open record's body so far, when it is wanted and comes in parts.
     var captured: [UInt8] = []
 
-    /// Longer bodies are handed out only as far: enough for a transaction with 60,000 invalidation messages.
-    package static let maxBodyBytes = 1 << 20
+    /// Longer bodies are handed out only as far: enough for a transaction that drops 30,000 tables.
+    package static let maxBodyBytes = 1 << 24
 
     /// A scanner for the bytes from `start` on.
     ///

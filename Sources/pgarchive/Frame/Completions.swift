@@ -25,23 +25,33 @@ enum Completions {
         container(words).flatMap { try? CloneCatalog($0).listed().map(\.name) } ?? []
     }
 
-    /// Of what people want undone; zsh shows what each is.
-    static func events(_ words: [String]) -> [String] {
-        known(words, ["drop", "truncate", "mass-delete", "mass-update", "rewrite", "database-drop", "restore-point"])
-            .map { named in
-                let row = EventRow(named)
-                let time = row.time.map { " at \(HumanText.instantSeconds($0))" } ?? ""
-                return described("\(row.id)", "\(row.kind) \(row.what)\(time)")
-            }
+    /// Of what people want the state before of; zsh shows what each is.
+    static func events(
+        _ words: [String],
+        _ kinds: Set<String> = [
+            "drop", "truncate", "mass-delete", "mass-update", "rewrite", "database-drop", "restore-point",
+        ]
+    ) -> [String] {
+        known(words, kinds).map { named in
+            let row = EventRow(named)
+            let time = row.time.map { " at \(HumanText.instantSeconds($0))" } ?? ""
+            return described("\(row.id)", "\(row.kind) \(row.what)\(time)")
+        }
     }
 
-    static func droppedTables(_ words: [String]) -> [String] {
+    /// Of what can be undone.
+    static func mistakes(_ words: [String]) -> [String] { events(words, Set(UndoKind.allCases.map(\.event))) }
+
+    /// Tables to which something of these kinds happened.
+    static func tables(_ words: [String], _ kinds: Set<String>) -> [String] {
         var seen: Set<String> = []
-        return known(words, ["drop"])
-            .flatMap { drop in drop.objects.map { ($0, drop.database) } }
+        return known(words, kinds)
+            .flatMap { named in named.objects.map { ($0, named.database) } }
             .filter { seen.insert($0.0).inserted }
             .map { described($0, "in \($1 ?? "an unknown database")") }
     }
+
+    static func tables(_ words: [String], of kind: UndoKind) -> [String] { tables(words, [kind.event]) }
 
     static func restorePoints(_ words: [String]) -> [String] {
         known(words, ["restore-point"]).compactMap { named in

@@ -1,3 +1,4 @@
+import ArchiveModel
 import ArgumentParser
 
 /// What a clone or a restored cluster is to hold, in our words, pgBackRest's and Barman's.
@@ -45,7 +46,7 @@ struct TargetOptions: ParsableArguments {
 
     @Option(
         help: ArgumentHelp("Just before the table was dropped the last time.", valueName: "table"),
-        completion: .custom { words, _, _ in Completions.droppedTables(words) }
+        completion: .custom { words, _, _ in Completions.tables(words, of: .drop) }
     )
     var beforeDrop: String?
 
@@ -70,12 +71,8 @@ struct TargetOptions: ParsableArguments {
     @Option(help: ArgumentHelp("With --type=time, lsn, xid or name: which.", valueName: "target"))
     var target: String?
 
-    @Option(
-        name: [.customLong("timeline"), .customLong("target-timeline"), .customLong("target-tli")],
-        help: ArgumentHelp("The timeline to follow: a number, latest or current. (default: latest)", valueName: "n"),
-        completion: .custom { words, _, _ in Completions.timelines(words) }
-    )
-    var timeline: String?
+    @OptionGroup var timelineOption: TimelineOption
+    var timeline: String? { timelineOption.timeline }
 
     @Option(
         name: .customLong("snapshot"),

@@ -1,0 +1,24 @@
+import ArchiveEngine
+import Testing
+
+/// What of pg_dump's contents is taken by an undo, as `pg_restore --list` prints them.
+@Suite("The contents of an undo")
+struct UndoContentsTests {
+    @Test func foreignKeysAreLeftOutWithTheirComments() {
+        let kept = [
+            ";     Owner: ", "3210; 2606 16388 CONSTRAINT public orders orders_pkey postgres",
+            "3216; 0 0 COMMENT public CONSTRAINT orders_pkey ON orders postgres",
+            "3217; 0 0 COMMENT public INDEX lines_order_fkey my clerk",
+            "3218; 1259 16400 INDEX my schema an index my clerk",
+        ]
+        let others = [
+            "3215; 2606 16390 FK CONSTRAINT public lines lines_order_fkey postgres",
+            "3219; 2606 16391 FK CONSTRAINT my schema the lines the key my clerk",
+            "3220; 0 0 COMMENT public CONSTRAINT lines_order_fkey ON lines my clerk",
+            "3221; 0 0 COMMENT my schema CONSTRAINT \"the key\" ON \"the lines\" my clerk",
+        ]
+        let text = (kept + others).map { "\($0)\n" }.joined()
+        let rest = Undo.withoutForeignKeys(text, ["lines_order_fkey", "the key"])
+        #expect(rest == kept.map { "\($0)\n" }.joined())
+    }
+}
