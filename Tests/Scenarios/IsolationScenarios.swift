@@ -101,7 +101,8 @@ struct IsolationScenarios {
             }
             let copies = try FileManager.default.contentsOfDirectory(atPath: archive.upstream.copies)
             try archive.pgarchive("clone", "create", snapshot, "twin", "--start")
-            try #expect(archive.query("twin", "select subenabled from pg_subscription") == "t")
+            let subscription = "select subenabled, subslotname, subconninfo like '%publisher%' from pg_subscription"
+            try #expect(archive.query("twin", subscription) == "f||f")
             _ = try archive.query("twin", "select pg_switch_wal()")
             for _ in 0..<5 {
                 try #expect(
@@ -113,6 +114,20 @@ struct IsolationScenarios {
                 )
             }
             #expect(try FileManager.default.contentsOfDirectory(atPath: archive.upstream.copies).count == copies.count)
+            // Who tidies up in a clone leaves production's slot alone, however the clone was made.
+            try archive.pgarchive.succeed(["snapshot", "prepare", snapshot], deadline: 120)
+            let copied = try archive.pgarchive("clone", "create", snapshot, "copied", "--start")
+            #expect(copied.error.contains("copying the image"), "\(copied)")
+            for clone in ["twin", "copied"] { _ = try archive.query(clone, "drop subscription sub") }
+            try #expect(
+                archive.upstream.sql("select count(*) from pg_replication_slots where slot_name = 'sub'") == "1"
+            )
+            // Who only looks sees what there was.
+            let look = try archive.pgarchive.succeed(
+                ["psql", "--immediate", "--snapshot", snapshot, "-X", "-A", "-t", "-c", subscription],
+                deadline: 120
+            )
+            #expect(look.output == "t|sub|t\n", "\(look)")
             try archive.upstream.sql("alter subscription sub set (slot_name = none); drop subscription sub")
             try archive.upstream.sql("select pg_drop_replication_slot('sub')", database: "publisher")
             try archive.switchAndReceive()

@@ -127,8 +127,9 @@ package struct CloneCreate: Sendable {
         let driver = container.identity.driver.rawValue
         progress.step("copying the image of snapshot '\(record.snapshot)' (\(driver))")
         let source = container.paths.snapshot(record.snapshot).readyRoot
-        // A look is started once only, and that is noted when it was.
-        return try fill(record, from: source, state: record.isLook ? .created : .recovered) { paths in
+        // A look is started once only, and that is noted when it was; and a first start detaches subscriptions.
+        let isReady = !record.isLook && image.hasSubscriptions == false
+        return try fill(record, from: source, state: isReady ? .recovered : .created) { paths in
             // Images are removed without the change lock, their records first: such a copy may not be whole.
             guard isThere(image) else {
                 throw ArchiveError(

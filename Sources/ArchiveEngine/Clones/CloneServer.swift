@@ -231,6 +231,7 @@ package struct CloneServer: Sendable {
                 progress.step("starting, and checking where its recovery ended")
                 try waitUntilReady(server, interruption)
                 let timeline = try recovery.checkSwitchPoint()
+                if !record.isLook { try detachSubscriptions() }
                 try finish(.recovered)
                 RecoveryLog(path: paths.recoveryLog, record: record).ended(timeline: timeline, seconds: nil)
                 started.timeline = timeline
@@ -262,8 +263,16 @@ package struct CloneServer: Sendable {
             connect: { try LocalLink.connect(container: container, port: record.port) },
             segmentSize: container.segmentSize,
             progress: progress,
-            interruption: interruption
+            interruption: interruption,
+            // A look is thrown away, and is to show what there was.
+            promoted: { if !record.isLook { try CloneSubscriptions.detach($0) } }
         )
+    }
+
+    private func detachSubscriptions() throws {
+        let connection = try LocalLink.connect(container: container, port: record.port)
+        defer { connection.close() }
+        try CloneSubscriptions.detach(connection)
     }
 
     /// Notes that the clone has recovered, and to where was checked.

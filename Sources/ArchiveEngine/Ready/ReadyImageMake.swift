@@ -79,7 +79,7 @@ package struct ReadyImageMake: Sendable {
         try FileTree.makeDirectory("\(tree.writeAheadLog)/archive_status", mode: 0o700, parents: false)
         try FileTree.replace(tree.standbySignal, text: "")
         try interruption.check()
-        let timeline = try recover(plan)
+        let (timeline, hasSubscriptions) = try recover(plan)
         progress.step("making it durable")
         try CloneTree.removeRemains(data: tree.data)
         try container.driver.sync(paths.readyRoot)
@@ -92,14 +92,17 @@ package struct ReadyImageMake: Sendable {
             plan: plan,
             timeline: timeline,
             madeAt: PostgresTime(unixMicroseconds: SystemClock.now()),
-            isAskedFor: isAskedFor
+            isAskedFor: isAskedFor,
+            hasSubscriptions: hasSubscriptions
         )
         try JSONFile.replace(paths.readyRecord, with: image)
         return image
     }
 
     /// Recovers, promotes, checkpoints, and shuts down.
-    private func recover(_ plan: RestorePlan) throws -> TimelineID {
+    ///
+    /// - Returns: the timeline that it is on, and whether it has subscriptions.
+    private func recover(_ plan: RestorePlan) throws -> (TimelineID, Bool) {
         let socketDirectory = container.paths.file(.imageSocket, of: getpid())
         if let objection = SocketDirectory.objection(to: socketDirectory, port: Self.port) {
             throw ArchiveError(.refused, objection, hint: "use a shorter path for the container")
@@ -112,6 +115,7 @@ package struct ReadyImageMake: Sendable {
             let connect = {
                 try LocalLink.connect(container: container, socketDirectory: socketDirectory, port: Self.port)
             }
+            var hasSubscriptions = true
             let timeline = try TargetRecovery(
                 title: "the image of snapshot '\(snapshot)'",
                 server: server,
@@ -124,7 +128,8 @@ package struct ReadyImageMake: Sendable {
                 connect: connect,
                 segmentSize: container.segmentSize,
                 progress: progress,
-                interruption: interruption
+                interruption: interruption,
+                promoted: { hasSubscriptions = try CloneSubscriptions.exist($0) }
             ).run()
             progress.step("shutting it down")
             // The shutdown's own checkpoint writes all that the promotion's has not.
@@ -137,7 +142,7 @@ package struct ReadyImageMake: Sendable {
                     details: LogTail.reasons(directory: log)
                 )
             }
-            return timeline
+            return (timeline, hasSubscriptions)
         } catch {
             try? server.stop(.immediate, timeoutSeconds: 30)
             throw error

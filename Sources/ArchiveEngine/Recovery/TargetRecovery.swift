@@ -24,6 +24,8 @@ struct TargetRecovery {
     let segmentSize: SegmentSize
     let progress: Progress
     let interruption: Interruption?
+    /// What is done as soon as it takes writes.
+    var promoted: ((SQLConnection) throws -> Void)?
 
     private var total: UInt64 { stop.bytes(since: redo) }
 
@@ -167,6 +169,7 @@ struct TargetRecovery {
             if let open = connection,
                 let row = try? open.query("SELECT pg_is_in_recovery()").first, row.first == "f"
             {
+                try promoted?(open)
                 return
             }
             // Half of a promotion is finished by the next start.

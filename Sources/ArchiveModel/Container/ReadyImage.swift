@@ -15,13 +15,22 @@ package struct ReadyImage: Codable, Hashable, Sendable {
     package var madeAt: PostgresTime
     /// Asked for by name: it stays as long as its snapshot does.
     package var isAskedFor: Bool
+    /// Its clones have subscriptions, to be detached at their first start; nil where that is not known.
+    package var hasSubscriptions: Bool?
 
-    package init(plan: RestorePlan, timeline: TimelineID, madeAt: PostgresTime, isAskedFor: Bool) {
+    package init(
+        plan: RestorePlan,
+        timeline: TimelineID,
+        madeAt: PostgresTime,
+        isAskedFor: Bool,
+        hasSubscriptions: Bool? = nil
+    ) {
         self.format = Self.currentFormat
         self.plan = plan
         self.timeline = timeline
         self.madeAt = madeAt
         self.isAskedFor = isAskedFor
+        self.hasSubscriptions = hasSubscriptions
     }
 
     /// Whether it is of this very moment.
