@@ -328,15 +328,7 @@ package struct ClusterSwap: Sendable {
                 hint: "give the server's data directory; 'restore --to' makes one where there is none"
             )
         }
-        let identifier = control.systemIdentifier
-        guard identifier == container.identity.systemIdentifier else {
-            throw ArchiveError(
-                .refused,
-                "'\(directory)' is another cluster: its system identifier is \(identifier), the container's is "
-                    + "\(container.identity.systemIdentifier)",
-                hint: "give the data directory of this container's upstream"
-            )
-        }
+        try control.requireUpstream(of: container, in: directory)
         let status = try FileTree.status(directory)
         guard status.uid == geteuid() else {
             throw ArchiveError(

@@ -60,15 +60,7 @@ package struct CrashedCluster: Sendable {
                 hint: "leave --wal-from out: its WAL is received; or stop it first"
             )
         }
-        let identifier = control.systemIdentifier
-        guard identifier == container.identity.systemIdentifier else {
-            throw ArchiveError(
-                .refused,
-                "'\(directory)' is another cluster: its system identifier is \(identifier), the container's is "
-                    + "\(container.identity.systemIdentifier)",
-                hint: "give the data directory of this container's upstream"
-            )
-        }
+        try control.requireUpstream(of: container, in: directory)
     }
 
     private func error(_ refusal: UnarchivedWAL.Refusal) -> ArchiveError {

@@ -64,6 +64,19 @@ package enum ControlFileReader {
     }
 }
 
+extension ControlFile {
+    /// Refuses the data directory of another cluster.
+    func requireUpstream(of container: Container, in directory: String) throws {
+        guard systemIdentifier != container.identity.systemIdentifier else { return }
+        throw ArchiveError(
+            .refused,
+            "'\(directory)' is another cluster: its system identifier is \(systemIdentifier), the container's is "
+                + "\(container.identity.systemIdentifier)",
+            hint: "give the data directory of this container's upstream"
+        )
+    }
+}
+
 extension HotStandbyParameters {
     /// The values that upstream had, as far as the server has replayed.
     package init(_ control: ControlFile) {
