@@ -200,11 +200,17 @@ struct DiffCommand: ContainerCommand {
         options.withRows = !schemaOnly
         options.examples = rows
         var names: [String] = []
+        var isNoted = false
         for database in mine where others.contains(database) {
             let one = try left.connect(database)
             defer { one.cancelAndClose() }
             let other = try right.connect(database)
             defer { other.cancelAndClose() }
+            let majors = [one, other].map { $0.serverVersion / 10_000 }
+            if majors[0] != majors[1], !isNoted {
+                isNoted = true
+                render.remark("versions \(majors[0]) and \(majors[1]) may write the same view or rule differently")
+            }
             let (mine, others) = (
                 try ComparedDatabase(one, interruption: interruption),
                 try ComparedDatabase(other, interruption: interruption)

@@ -56,7 +56,7 @@ struct DiffScenarios {
         }
     }
 
-    private static func counts(_ report: JSONValue, _ table: String) -> [Int] {
+    static func counts(_ report: JSONValue, _ table: String) -> [Int] {
         let tables = report["databases"]?.array.first { $0["name"]?.string == "shop" }?["tables"]?.array ?? []
         let counts = tables.first { $0["name"]?.string == "public.\(table)" }?["counts"]
         return ["onlyLeft", "onlyRight", "changed"].compactMap { counts?[$0]?.number.map { Int($0) } }
@@ -166,6 +166,39 @@ struct DiffScenarios {
                 let result = try archive.pgarchive.run(words, deadline: 60)
                 #expect(result.status == status && result.output.isEmpty, "\(result)")
             }
+        }
+    }
+
+    /// Interrupted while it waits for a table, it ends at once, and leaves no session and no server.
+    @Test(arguments: [SIGINT, SIGTERM])
+    func interrupted(_ signal: Int32) throws {
+        try Self.withShop { archive in
+            let position = try archive.upstream.currentLSN()
+            try archive.switchAndReceive()
+            let other = try archive.upstream.startSession("\\c shop\nbegin; lock table words; select pg_sleep(300)")
+            let waiting = "from pg_stat_activity where application_name = 'pgarchive diff'"
+            try eventually(within: 60, "the table is locked") {
+                try archive.upstream.sql("select count(*) from pg_locks where mode = 'AccessExclusiveLock'") != "0"
+            }
+            let process = try archive.pgarchive.command(["diff", "--lsn", position, "--keep", "0"]).start()
+            try eventually(within: 90, "it waits; \(process.error)") {
+                try archive.upstream.sql("select count(*) \(waiting) and wait_event_type = 'Lock'") == "1"
+            }
+            process.signal(signal)
+            let result = try process.wait(deadline: 60)
+            #expect(result.status == 5 && result.output.isEmpty, "\(result)")
+            try eventually(within: 30, "nothing is left of it") {
+                try archive.upstream.sql("select count(*) \(waiting)") == "0"
+                    && ProcessTable.living(in: "\(archive.path)/clones").isEmpty
+            }
+            #expect(try FileManager.default.contentsOfDirectory(atPath: "\(archive.path)/clones").isEmpty)
+            other.signal(SIGTERM)
+            try archive.upstream.sql(
+                "select pg_terminate_backend(pid) from pg_stat_activity where query like '%pg_sleep(300)%' "
+                    + "and pid <> pg_backend_pid()"
+            )
+            _ = try other.wait()
+            try archive.finish()
         }
     }
 }
