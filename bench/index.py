@@ -6,8 +6,9 @@ ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 
 def run(place, options):
-    environment = dict(os.environ, PGARCHIVE_BENCH_SEGMENTS=str(options.rows))
-    print(f"\nlooking up among {options.rows} segments (a test of the debug build; most of the work is SQLite's)")
+    rows = options.rows or 1_000_000
+    environment = dict(os.environ, PGARCHIVE_BENCH_SEGMENTS=str(rows))
+    print(f"\nlooking up among {rows} segments (a test of the debug build; most of the work is SQLite's)")
     output = subprocess.run(
         ["swift", "test", "--filter", "IndexBenchmark"], cwd=ROOT, env=environment, capture_output=True, text=True
     )

@@ -139,7 +139,13 @@ struct FindCommand: ContainerCommand {
 
     private func search(_ filter: EventFilter, in container: Container) throws -> EventSearch {
         try global.withProgress { progress in
-            try ArchiveContents.use(container, for: "find", progress: progress, say: { render.warning($0) }) {
+            try ArchiveContents.use(
+                container,
+                for: "find",
+                glance: true,
+                progress: progress,
+                say: { render.warning($0) }
+            ) {
                 try EventSearch.run(filter, in: $0)
             }
         }

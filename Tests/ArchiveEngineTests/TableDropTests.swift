@@ -20,7 +20,12 @@ struct TableDropTests {
     ) throws -> Target {
         let index = TargetIndex(
             passOver: { _, _, _ in nil },
-            drops: { _ in drops.sorted { $0.start > $1.start } }
+            drops: { _ in
+                .init(
+                    known: drops.sorted { $0.start > $1.start },
+                    unnamed: unnamed.map { [($0, path.timeline(at: $0))] } ?? []
+                )
+            }
         )
         return try TableDrop.target("t", index, along: path) { _ in unnamed }
     }

@@ -48,13 +48,9 @@ package struct EventSearch: Sendable {
     /// Compared in the form in which it was written: with as many dots.
     static func near(_ table: String, in index: IndexDatabase) throws -> String? {
         let wanted = EventFilter.folded(table)
-        let dots = wanted.count { $0 == "." }
-        var forms: Set<String> = []
-        for (database, name) in try index.tables() {
-            forms.formUnion(EventFilter.forms(of: name, database: database))
-        }
+        let forms = try index.forms(dots: wanted.count { $0 == "." })
         guard !forms.contains(wanted) else { return nil }
-        return Spelling.nearest(to: wanted, among: forms.filter { form in form.count { $0 == "." } == dots })
+        return Spelling.nearest(to: wanted, among: Array(forms))
     }
 }
 

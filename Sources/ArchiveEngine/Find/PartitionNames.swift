@@ -9,12 +9,15 @@ extension EventFilter {
     func withPartitions(_ container: Container, _ index: IndexDatabase) throws -> EventFilter {
         guard let table = table.map(Self.folded) else { return self }
         var filter = self
-        for (database, name) in try index.tables() {
-            guard name.kind == .partitionedTable, let database,
-                Self.forms(of: name, database: database).contains(where: { Glob.matches(table, $0) }),
-                let found = try? Self.partitions(of: name, in: database, container)
-            else { continue }
-            filter.partitions.formUnion(found)
+        let tables = try index.names(like: table).filter { $0.kind == .partitionedTable }
+        guard !tables.isEmpty else { return filter }
+        let databases = try index.databases()
+        for name in tables {
+            for database in databases[name.database] ?? [] {
+                if let found = try? Self.partitions(of: name, in: database, container) {
+                    filter.partitions.formUnion(found)
+                }
+            }
         }
         return filter
     }

@@ -12,8 +12,15 @@ package struct ArchiveContents {
     package let index: IndexDatabase
     /// Segments without a row: partial ones, and the last complete one while its last record is not whole.
     package let tail: [Tail]
-    /// The complete segments that are there.
-    let present: PresentSegments
+    /// The segments that are there.
+    let present: Present
+
+    struct Present {
+        /// Without those that lie before their timeline's beginning.
+        var complete: [TimelineID: [UInt64]]
+        var partial: [TimelineID: [UInt64]]
+        var histories: [TimelineID]
+    }
 
     package struct Tail: Sendable {
         package var timeline: TimelineID
@@ -35,10 +42,12 @@ package struct ArchiveContents {
     }
 
     /// - Parameters:
+    ///   - glance: no file is looked at that the index knows, while the supervisor does so.
     ///   - say: is told of what a user should know, such as an index that was built anew.
     package static func use<Result>(
         _ container: Container,
         for work: String,
+        glance: Bool = false,
         progress: Progress = .silent,
         say: (String) -> Void,
         _ body: (ArchiveContents) throws -> Result
@@ -47,6 +56,7 @@ package struct ArchiveContents {
         do {
             return try IndexFile(container).use(for: work, say: say) { index in
                 isOpen = true
+                if glance, let contents = try Self.glance(index, container) { return try body(contents) }
                 return try body(read(index, container, progress))
             }
         } catch let error as SystemError where !isOpen {
@@ -77,20 +87,60 @@ package struct ArchiveContents {
             }
         )
         _ = try indexing.run(index, plan, present)
-        return try ArchiveContents(container, index, present)
+        let numbers = Present(complete: present.complete, partial: present.partial, histories: present.histories)
+        // After indexing, these are all that the plan did not hold back.
+        return try ArchiveContents(container, index, numbers, unindexed: unindexed(numbers, try index.numbers()))
     }
 
-    private init(_ container: Container, _ index: IndexDatabase, _ present: PresentSegments) throws {
+    /// By the names of files alone, where the index has all of them but the newest few; nil where that is not enough.
+    ///
+    /// The supervisor compares the index with the files themselves every few seconds.
+    private static func glance(_ index: IndexDatabase, _ container: Container) throws -> ArchiveContents? {
+        guard try HeldLock.isHeld(container.paths.supervisorLock) != nil, let status = IndexStatus.read(container),
+            status.reason == nil
+        else { return nil }
+        let names = try container.walDirectory.names()
+        var present = Present(complete: names.complete, partial: names.partial, histories: [])
+        let size = container.segmentSize
+        for (timeline, numbers) in present.complete {
+            guard let beginning = (try? container.path(to: timeline))?.legs.dropLast().last?.end else { continue }
+            present.complete[timeline] = Array(numbers.drop { $0 < size.number(of: beginning) })
+        }
+        let rows = try index.numbers()
+        let unindexed = unindexed(present, rows)
+        let fewest = 2
+        guard unindexed.values.reduce(0, { $0 + $1.count }) <= fewest,
+            rows.allSatisfy({ timeline, numbers in
+                // None is gone.
+                numbers.count + (unindexed[timeline]?.count ?? 0) == present.complete[timeline]?.count ?? 0
+            })
+        else { return nil }
+        return try ArchiveContents(container, index, present, unindexed: unindexed)
+    }
+
+    /// The complete segments that have no row.
+    private static func unindexed(_ present: Present, _ rows: [TimelineID: [UInt64]]) -> [TimelineID: [UInt64]] {
+        var unindexed: [TimelineID: [UInt64]] = [:]
+        for (timeline, numbers) in present.complete where rows[timeline] != numbers {
+            let known = Set(rows[timeline] ?? [])
+            let rest = numbers.filter { !known.contains($0) }
+            if !rest.isEmpty { unindexed[timeline] = rest }
+        }
+        return unindexed
+    }
+
+    private init(
+        _ container: Container,
+        _ index: IndexDatabase,
+        _ present: Present,
+        unindexed: [TimelineID: [UInt64]]
+    ) throws {
         self.container = container
         self.index = index
         self.present = present
         let size = container.segmentSize
-        // After indexing, these are all that the plan did not hold back.
-        let rows = try index.numbers().mapValues { Set($0) }
         var wanted: [TimelineID: [(number: UInt64, isComplete: Bool)]] = [:]
-        for (timeline, numbers) in present.complete {
-            wanted[timeline] = numbers.filter { !(rows[timeline]?.contains($0) ?? false) }.map { ($0, true) }
-        }
+        for (timeline, numbers) in unindexed { wanted[timeline] = numbers.map { ($0, true) } }
         for (timeline, numbers) in present.partial { wanted[timeline, default: []] += numbers.map { ($0, false) } }
         var tail: [Tail] = []
         for (timeline, segments) in wanted.sorted(by: { $0.key < $1.key }) {
@@ -133,14 +183,20 @@ package struct ArchiveContents {
         return SurveyEvent.inOrder(try index.events(kinds: kinds) + late)
     }
 
+    /// WAL behind a record in which the time of one without is looked for.
+    static let outlookBytes: UInt64 = 64 << 20
+
     /// Newest first, until the visitor says no; of all that there are, no more than a few are held at a time.
-    func eachEvent(kinds: Set<String>, _ visit: (SurveyEvent) throws -> Bool) throws {
+    ///
+    /// It may be more than the filter wants; what it cannot want is not read.
+    func eachEvent(_ filter: EventFilter, _ visit: (SurveyEvent) throws -> Bool) throws {
+        let kinds = filter.wantedKinds
         // What may be there twice, or is not at its place among the rows, is few: it is put between them, each once.
         let apart = try index.inherited() + tail.flatMap(\.events)
         var rest = SurveyEvent.inOrder(apart.filter { kinds.contains($0.kind.name) })
         let isApart = Set(rest)
         var goesOn = true
-        try index.eachEvent(kinds: kinds) { event in
+        func step(_ event: SurveyEvent) throws -> Bool {
             if isApart.contains(event) { return true }
             while goesOn, let next = rest.last, event.isBefore(next) {
                 goesOn = try visit(next)
@@ -149,7 +205,34 @@ package struct ArchiveContents {
             if goesOn { goesOn = try visit(event) }
             return goesOn
         }
+        let since = try filter.since.map { try index.positions(since: $0, size: container.segmentSize) }
+        if let places = try places(filter) {
+            for place in places.sorted(by: { $1.isBefore($0) }) {
+                guard kinds.contains(place.kind),
+                    place.start >= since.map({ $0[place.timeline] ?? LSN(.max) }) ?? .invalid,
+                    let event = try index.event(at: place)
+                else { continue }
+                guard try step(event) else { break }
+            }
+        } else {
+            try index.eachEvent(kinds: kinds, since: since, step)
+        }
         while goesOn, let next = rest.popLast() { goesOn = try visit(next) }
+    }
+
+    /// The rows that may be wanted, where these can be found without looking at all.
+    private func places(_ filter: EventFilter) throws -> [IndexDatabase.EventPlace]? {
+        if filter.isUnnamed { return try filter.wantedKinds.flatMap { try index.placesWithoutNames($0) } }
+        if let id = filter.transactionID { return try index.places(ofTransaction: id) }
+        guard let table = filter.table.map(EventFilter.folded) else { return nil }
+        var names = try index.names(like: table)
+        for partition in filter.partitions {
+            names += try index.names(
+                "database = ? AND relation = ?",
+                [SQLiteValue(partition.database), SQLiteValue(partition.relation)]
+            )
+        }
+        return try index.places(of: names, kinds: filter.wantedKinds)
     }
 
     /// Those that begin at a position, on whatever timeline.

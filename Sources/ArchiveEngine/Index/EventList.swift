@@ -17,6 +17,8 @@ package struct EventFilter: Sendable {
     package var restorePoint: String?
     /// The newest so many; nil for all.
     package var limit: Int?
+    /// Only those of which not all names are known.
+    var isUnnamed = false
 
     package init() {}
 
@@ -105,7 +107,7 @@ package struct EventList: Sendable {
         let names = EventNames(contents.index)
         var list = EventList()
         // From the newest on: times and names cost a look each.
-        try contents.eachEvent(kinds: filter.wantedKinds) { event in
+        try contents.eachEvent(filter) { event in
             guard filter.wants(event) else { return true }
             var event = event
             if filter.since != nil || filter.until != nil { event.time = try event.time ?? contents.time(of: event) }
@@ -113,6 +115,7 @@ package struct EventList: Sendable {
             // What is not read is not known: the names that there are may be enough.
             if filter.table != nil { event = (try? contents.container.whole(event)) ?? event }
             var named = try names.named(event)
+            if filter.isUnnamed, !named.isUnknown { return true }
             guard filter.wants(named) else {
                 if named.isUnknown { list.unnamed.append(named) }
                 return true
@@ -134,11 +137,10 @@ package struct EventList: Sendable {
 extension ArchiveContents {
     /// Of a record without a time: that of the first transaction that ends behind it, mostly its own.
     fileprivate func time(of event: SurveyEvent) throws -> PostgresTime? {
-        let outlookBytes: UInt64 = 64 << 20
         var time: PostgresTime?
         let walk = WALWalk(container.walDirectory, expectation: container.expectation)
         let path = try container.path(to: event.timeline)
-        let limit = event.end.advanced(by: outlookBytes)
+        let limit = event.end.advanced(by: Self.outlookBytes)
         _ = try walk.records(from: event.start, along: path, upTo: limit) { record, _, body, major in
             switch body.isEmpty ? nil : WALEvent.decode(record, body: body, major: major) {
             case .commit(let end), .abort(let end): time = end.time

@@ -71,7 +71,8 @@ package struct EventLook {
     ) throws -> [NamedEvent] {
         var filter = EventFilter()
         filter.kinds = ["drop"]
-        return try ArchiveContents.use(container, for: "a look at names", say: say) { contents in
+        filter.isUnnamed = true
+        return try ArchiveContents.use(container, for: "a look at names", glance: true, say: say) { contents in
             try EventList.find(filter, in: contents).unknown.filter { drop in
                 path.timeline(at: drop.event.start) == drop.event.timeline
                     && position.map { drop.event.start > $0 } ?? true

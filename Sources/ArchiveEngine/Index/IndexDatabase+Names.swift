@@ -1,3 +1,4 @@
+import ArchiveModel
 package import WALFormat
 
 /// What a relation, database or tablespace was called, and from when to when this was seen.
@@ -97,11 +98,11 @@ extension IndexDatabase {
 
     package func insert(_ name: KnownName) throws(SQLiteError) {
         try database.run(
-            "INSERT OR REPLACE INTO names VALUES (?,?,?,?,?,?,?,?)",
+            "INSERT OR REPLACE INTO names VALUES (?,?,?,?,?,?,?,?,?)",
             [
                 SQLiteValue(name.database), SQLiteValue(name.relation), SQLiteValue(name.file),
                 .text(name.schema), .text(name.name), .text(name.kind.rawValue),
-                SQLiteValue(name.seenFrom), SQLiteValue(name.seenTo),
+                SQLiteValue(name.seenFrom), SQLiteValue(name.seenTo), .text(name.name.lowercased()),
             ]
         )
     }
@@ -140,13 +141,55 @@ extension IndexDatabase {
         }.compactMap(\.self)
     }
 
-    /// Tables, each with its database's name, as they are or were called.
-    func tables() throws(SQLiteError) -> [(database: String?, name: KnownName)] {
-        let databases = Dictionary(
-            try names("database = 0 AND kind = 'd'", []).map { ($0.relation, $0.name) },
-            uniquingKeysWith: { $1 }
-        )
-        return try names("kind IN ('r', 'p', 'm')", []).map { (databases[$0.database], $0) }
+    /// Databases' names, as they are or were.
+    func databases() throws(SQLiteError) -> [UInt32: Set<String>] {
+        Dictionary(try names("database = 0 AND kind = 'd'", []).map { ($0.relation, [$0.name]) }) { $0.union($1) }
+    }
+
+    /// Whatever is or was called so, as people write names: with or without schema and database, in any case.
+    ///
+    /// - Parameter table: in the form of `EventFilter.forms`; `*` and `?` match.
+    func names(like table: String) throws(SQLiteError) -> [KnownName] {
+        let databases = try databases()
+        let candidates: [KnownName]
+        if Glob.isPattern(table) {
+            candidates = try names("database <> 0", [])
+        } else {
+            // What stands behind any of the dots may be the name.
+            var ends = [table]
+            var rest = Substring(table)
+            while let dot = rest.firstIndex(of: ".") {
+                rest = rest[rest.index(after: dot)...]
+                ends.append(String(rest))
+            }
+            let marks = Array(repeating: "?", count: ends.count).joined(separator: ",")
+            candidates = try names("folded IN (\(marks)) AND database <> 0", ends.map { .text($0) })
+        }
+        return candidates.filter { name in
+            let owners = databases[name.database].map { $0.map(Optional.some) } ?? [nil]
+            return owners.contains { database in
+                EventFilter.forms(of: name, database: database).contains { Glob.matches(table, $0) }
+            }
+        }
+    }
+
+    /// Tables' names as people may write them, with as many dots as another one.
+    func forms(dots: Int) throws(SQLiteError) -> Set<String> {
+        let tables = "kind IN ('r', 'p', 'm')"
+        if dots == 0 {
+            return Set(
+                try database.rows("SELECT DISTINCT folded FROM names WHERE \(tables)") { $0.text(0) ?? "" }
+                    .filter { !$0.contains(".") }
+            )
+        }
+        let databases = try databases()
+        var forms: Set<String> = []
+        for name in try names(tables, []) {
+            for database in databases[name.database] ?? [] {
+                forms.formUnion(EventFilter.forms(of: name, database: database))
+            }
+        }
+        return forms.filter { form in form.count { $0 == "." } == dots }
     }
 
     /// The databases of which relations are known that are still there.
@@ -156,8 +199,17 @@ extension IndexDatabase {
         }
     }
 
-    /// Takes out names that only WAL before this position could ask for.
+    /// Takes out names that only WAL before this position could ask for, and no event does.
     func removeNames(before position: LSN) throws(SQLiteError) {
-        try database.run("DELETE FROM names WHERE seen_to < ?", [SQLiteValue(position)])
+        try database.run(
+            """
+            DELETE FROM names WHERE seen_to < ? AND NOT EXISTS (
+                SELECT 1 FROM event_relations AS used WHERE used.database = names.database
+                AND (used.is_file = 1 AND used.relation = names.file
+                     OR used.is_file = 0 AND used.relation = names.relation)
+            )
+            """,
+            [SQLiteValue(position)]
+        )
     }
 }

@@ -123,6 +123,7 @@ extension IndexDatabase {
             SQLiteValue(run.timeline), SQLiteValue(run.numbers.lowerBound), SQLiteValue(run.numbers.upperBound),
         ]
         try database.run("DELETE FROM segments WHERE timeline = ? AND number BETWEEN ? AND ?", range)
+        try removeRelations(range)
         try database.run("DELETE FROM events WHERE timeline = ? AND number BETWEEN ? AND ?", range)
         try database.run("DELETE FROM surveys WHERE timeline = ? AND number BETWEEN ? AND ?", range)
         // What follows is no longer led up to.
@@ -214,14 +215,24 @@ extension IndexDatabase {
             let ordinal = ordinals[event.start, default: 0]
             ordinals[event.start] = ordinal + 1
             try database.run(
-                "INSERT OR REPLACE INTO events VALUES (?,?,?,?,?,?,?)",
+                "INSERT OR REPLACE INTO events VALUES (?,?,?,?,?,?,?,?,?)",
                 [
                     // By the segment's timeline: one that begins with its parent's WAL has the parent's events too.
                     SQLiteValue(timeline), SQLiteValue(event.start), .integer(ordinal), SQLiteValue(number),
                     .text(event.kind.name), SQLiteValue(event.kind.ownName),
-                    .text(Self.json(event)),
+                    .text(Self.json(event)), SQLiteValue(event.transactionID),
+                    .integer(event.relations.isEmpty ? 1 : 0),
                 ]
             )
+            for relation in event.relations {
+                try database.run(
+                    "INSERT OR REPLACE INTO event_relations VALUES (?,?,?,?,?,?,?)",
+                    [
+                        SQLiteValue(relation.database), .integer(relation.isFile ? 1 : 0), SQLiteValue(relation.number),
+                        .text(event.kind.name), SQLiteValue(timeline), SQLiteValue(event.start), .integer(ordinal),
+                    ]
+                )
+            }
         }
     }
 
@@ -260,7 +271,13 @@ extension IndexDatabase {
     /// The rows of events, newest first by timeline and position, until the visitor says no.
     ///
     /// Those of `inherited` are in the rows of the timelines that have them, beside or instead of their own's.
-    func eachEvent(kinds: Set<String>, _ visit: (SurveyEvent) throws -> Bool) throws {
+    ///
+    /// - Parameter since: where each timeline begins to be wanted; nil for all of all timelines.
+    func eachEvent(
+        kinds: Set<String>,
+        since: [TimelineID: LSN]? = nil,
+        _ visit: (SurveyEvent) throws -> Bool
+    ) throws {
         guard !kinds.isEmpty else { return }
         let decoder = JSONDecoder()
         // Each part comes in the order of events_by_kind, and SQLite merges them: nothing is sorted but what has a name
@@ -271,6 +288,12 @@ extension IndexDatabase {
             .joined(separator: " UNION ALL ")
         let values = kinds.sorted().flatMap { [SQLiteValue.text($0), .text($0)] }
         try database.visit("\(union) ORDER BY timeline DESC, start DESC, kind DESC, ordinal DESC", values) { row in
+            if let since {
+                let timeline = TimelineID(UInt32(truncatingIfNeeded: row.number(0)))
+                if row.lsn(1) ?? .invalid < since[timeline] ?? LSN(.max) {
+                    return since.keys.contains { $0 < timeline }
+                }
+            }
             guard let text = row.text(4), let event = try? decoder.decode(SurveyEvent.self, from: Data(text.utf8))
             else { return true }
             return try visit(event)

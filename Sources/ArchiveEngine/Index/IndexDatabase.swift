@@ -12,7 +12,7 @@ package final class IndexDatabase {
     /// "pgax": tells the file from other programs' databases.
     private static let applicationID: Int64 = 0x7067_6178
     /// A file of another version is made anew.
-    private static let version: Int64 = 2
+    private static let version: Int64 = 3
 
     package let database: SQLiteDatabase
 
@@ -44,7 +44,7 @@ package final class IndexDatabase {
         do {
             try database.transaction {
                 guard try pragma("user_version") != Self.version else { return }
-                for table in ["segments", "surveys", "events", "names", "state"] {
+                for table in ["segments", "surveys", "events", "event_relations", "names", "state"] {
                     try database.execute("DROP TABLE IF EXISTS \(table)")
                 }
                 try database.execute(Self.schema)
@@ -69,7 +69,9 @@ package final class IndexDatabase {
     /// that ends in WAL that was not there. `form`, `file_bytes`, `modified` and `inode` tell the file that was read;
     /// they are null where it could not be opened.
     ///
-    /// `surveys` has the state after some segments, from which reading can go on.
+    /// `surveys` has the state after some segments, from which reading can go on. `event_relations` says by which files
+    /// and oids events are found, and may say too much; `is_named` is 1 once all of an event's names were found, and
+    /// `folded` is a name in small letters.
     private static let schema = """
         CREATE TABLE segments (
             timeline INTEGER NOT NULL, number INTEGER NOT NULL, run_start INTEGER NOT NULL, joined INTEGER NOT NULL,
@@ -105,18 +107,27 @@ package final class IndexDatabase {
         CREATE TABLE events (
             timeline INTEGER NOT NULL, start INTEGER NOT NULL, ordinal INTEGER NOT NULL, number INTEGER NOT NULL,
             kind TEXT NOT NULL, name TEXT, event TEXT NOT NULL,
+            transaction_id INTEGER NOT NULL, is_named INTEGER NOT NULL,
             PRIMARY KEY (timeline, start, ordinal)
         ) WITHOUT ROWID;
+        CREATE INDEX events_by_transaction ON events (transaction_id) WHERE transaction_id <> 0;
+        CREATE INDEX events_without_names ON events (kind, timeline, start) WHERE is_named = 0;
         CREATE INDEX events_by_kind ON events (kind, name, timeline, start);
         CREATE INDEX events_by_position ON events (start, timeline, kind);
         CREATE INDEX events_by_segment ON events (timeline, number);
+        CREATE TABLE event_relations (
+            database INTEGER NOT NULL, is_file INTEGER NOT NULL, relation INTEGER NOT NULL, kind TEXT NOT NULL,
+            timeline INTEGER NOT NULL, start INTEGER NOT NULL, ordinal INTEGER NOT NULL,
+            PRIMARY KEY (database, is_file, relation, kind, timeline, start, ordinal)
+        ) WITHOUT ROWID;
         CREATE TABLE names (
             database INTEGER NOT NULL, relation INTEGER NOT NULL, file INTEGER NOT NULL,
             schema TEXT NOT NULL, name TEXT NOT NULL, kind TEXT NOT NULL,
-            seen_from INTEGER NOT NULL, seen_to INTEGER,
+            seen_from INTEGER NOT NULL, seen_to INTEGER, folded TEXT NOT NULL,
             PRIMARY KEY (database, relation, seen_from)
         ) WITHOUT ROWID;
         CREATE INDEX names_by_file ON names (database, file);
+        CREATE INDEX names_by_folded ON names (folded);
         CREATE TABLE state (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
         """
 

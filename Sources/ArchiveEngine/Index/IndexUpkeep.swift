@@ -84,7 +84,9 @@ extension IndexDatabase {
     /// All but the names.
     func forgetSegments() throws {
         try database.transaction {
-            try database.execute("DELETE FROM segments; DELETE FROM events; DELETE FROM surveys")
+            try database.execute(
+                "DELETE FROM segments; DELETE FROM events; DELETE FROM event_relations; DELETE FROM surveys"
+            )
         }
     }
 }

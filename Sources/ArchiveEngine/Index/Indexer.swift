@@ -63,6 +63,9 @@ final class Indexer: Sendable {
                 { index in
                     let present = try PresentSegments(container, index)
                     let outcome = try indexing.run(index, indexing.plan(present), present)
+                    if outcome.segmentsRead > 0 {
+                        try index.database.transaction { try EventNames(index).settle() }
+                    }
                     try IndexStatus.write(try index.end(size: container.segmentSize), container)
                     return outcome.isComplete
                 }

@@ -32,22 +32,17 @@ extension TargetIndex {
                 }
             },
             drops: { table in
-                try ArchiveContents.use(container, for: work, say: say) { contents in
-                    try drops(of: table, in: contents)
-                }
+                try ArchiveContents.use(container, for: work, glance: true, say: say) { try drops(of: table, in: $0) }
             },
-            droppedTables: {
-                try ArchiveContents.use(container, for: work, say: say) { contents in
-                    // As people write them: the name alone.
-                    var found: Set<String> = []
-                    try eachDrop(in: contents) { found.formUnion($0.names.map(\.name)) }
-                    return found.sorted()
+            nearest: { table in
+                try ArchiveContents.use(container, for: work, glance: true, say: say) {
+                    try EventSearch.near(table, in: $0.index)
                 }
             },
             timelinesOfEvent: { position in
                 // With one timeline there is no other that an event could be on.
                 guard try container.walDirectory.timelines().count > 1 else { return [] }
-                return try ArchiveContents.use(container, for: work, say: say) { contents in
+                return try ArchiveContents.use(container, for: work, glance: true, say: say) { contents in
                     Set(try contents.events(at: position).map(\.timeline))
                 }
             }
@@ -73,14 +68,16 @@ extension TargetIndex {
         return isThere
     }
 
-    /// Newest first.
-    private static func drops(of table: String, in contents: ArchiveContents) throws -> [Drop] {
+    private static func drops(of table: String, in contents: ArchiveContents) throws -> Drops {
+        var filter = EventFilter()
+        filter.kinds = ["drop"]
+        filter.table = table
         let wanted = EventFilter.folded(table)
-        var drops: [Drop] = []
-        try eachDrop(in: contents) { named in
-            for name in named.names
-            where EventFilter.forms(of: name, database: named.database).contains(wanted) {
-                drops.append(
+        let list = try EventList.find(filter, in: contents)
+        var drops = Drops(unnamed: list.unnamed.map { ($0.event.start, $0.event.timeline) })
+        for named in list.events.reversed() {
+            for name in named.names where EventFilter.forms(of: name, database: named.database).contains(wanted) {
+                drops.known.append(
                     Drop(
                         start: named.event.start,
                         timeline: named.event.timeline,
@@ -91,15 +88,6 @@ extension TargetIndex {
             }
         }
         return drops
-    }
-
-    /// Newest first.
-    private static func eachDrop(in contents: ArchiveContents, _ visit: (NamedEvent) -> Void) throws {
-        let names = EventNames(contents.index)
-        try contents.eachEvent(kinds: ["drop"]) { event in
-            visit(try names.named(event))
-            return true
-        }
     }
 }
 

@@ -21,15 +21,23 @@ package enum TableDrop {
             )
         }
         let isOnPath = { (drop: TargetIndex.Drop) in path.timeline(at: drop.start) == drop.timeline }
-        let unnamed = try nameDrops(index.drops(table).first(where: isOnPath)?.start)
-        let all = try index.drops(table)
-        let drops = lastOfEach(all.filter(isOnPath))
+        var all = try index.drops(table)
+        let last = all.known.first(where: isOnPath)?.start
+        let isDoubtful = all.unnamed.contains { start, timeline in
+            path.timeline(at: start) == timeline && last.map { start > $0 } ?? true
+        }
+        var unnamed: LSN?
+        if isDoubtful {
+            unnamed = try nameDrops(last)
+            all = try index.drops(table)
+        }
+        let drops = lastOfEach(all.known.filter(isOnPath))
         guard let drop = drops.first else {
-            if let elsewhere = all.first { throw isElsewhere(table, elsewhere, path) }
+            if let elsewhere = all.known.first { throw isElsewhere(table, elsewhere, path) }
             throw ArchiveError(
                 .notFound,
                 "no drop of a table '\(table)' is known",
-                hint: Spelling.nearest(to: table, among: try index.droppedTables()).map { "did you mean '\($0)'?" }
+                hint: try index.nearest(table).map { "did you mean '\($0)'?" }
                     ?? "'pgarchive wal_archive events' shows what was dropped; --before takes its position",
                 details: unnamed.map { ["what was dropped at \($0) is not known, and may be it"] } ?? []
             )

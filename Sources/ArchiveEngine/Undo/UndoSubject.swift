@@ -100,11 +100,13 @@ package struct UndoSearch {
     }
 
     private func find(_ filter: EventFilter) throws -> EventList {
-        try ArchiveContents.use(container, for: "undo", say: say) { try EventList.find(filter, in: $0) }
+        try ArchiveContents.use(container, for: "undo", glance: true, say: say) { try EventList.find(filter, in: $0) }
     }
 
     private func withPartitions(_ filter: EventFilter) throws -> EventFilter {
-        try ArchiveContents.use(container, for: "undo", say: say) { try filter.withPartitions(container, $0.index) }
+        try ArchiveContents.use(container, for: "undo", glance: true, say: say) {
+            try filter.withPartitions(container, $0.index)
+        }
     }
 
     private func isOnPath(_ named: NamedEvent) -> Bool {
@@ -118,7 +120,7 @@ package struct UndoSearch {
     }
 
     private func named(at position: LSN) throws -> [NamedEvent] {
-        try ArchiveContents.use(container, for: "undo", say: say) { contents in
+        try ArchiveContents.use(container, for: "undo", glance: true, say: say) { contents in
             let names = EventNames(contents.index)
             return try contents.events(at: position).filter { path.timeline(at: $0.start) == $0.timeline }
                 .map { try names.named(container.whole($0)) }
@@ -198,7 +200,7 @@ package struct UndoSearch {
                 hint: "--timeline \(elsewhere.event.timeline) follows that one"
             )
         }
-        let nearest = try ArchiveContents.use(container, for: "undo", say: say) {
+        let nearest = try ArchiveContents.use(container, for: "undo", glance: true, say: say) {
             try EventSearch.near(table, in: $0.index)
         }
         return ArchiveError(

@@ -2,9 +2,11 @@
 package enum Spelling {
     /// The candidate with the fewest edits, when they are few for its length.
     package static func nearest(to word: String, among candidates: [String]) -> String? {
-        let ranked = candidates.map { (candidate: $0, distance: distance(word, $0)) }
+        let (length, most) = (word.count, max(2, word.count / 3))
+        let ranked = candidates.filter { abs($0.count - length) <= most }
+            .map { (candidate: $0, distance: distance(word, $0)) }
             .min { ($0.distance, $0.candidate) < ($1.distance, $1.candidate) }
-        guard let best = ranked, best.distance <= max(2, word.count / 3) else { return nil }
+        guard let best = ranked, best.distance <= most else { return nil }
         return best.candidate
     }
 

@@ -76,12 +76,24 @@ package struct TargetIndex: Sendable {
     package var passOver: @Sendable (_ target: Target, _ redo: LSN, _ path: TimelinePath) throws -> PassedWAL?
     /// What is near a transaction or restore point, of all from `redo` on that can be passed over; nil means not known.
     package var near: @Sendable (_ target: Target, _ redo: LSN, _ path: TimelinePath) throws -> NearWAL?
-    /// When tables of a name were dropped, on all timelines; newest first.
-    package var drops: @Sendable (_ table: String) throws -> [Drop]
-    /// Names of tables that are known to have been dropped, for a suggestion.
-    package var droppedTables: @Sendable () throws -> [String]
+    /// When tables of a name were dropped, on all timelines.
+    package var drops: @Sendable (_ table: String) throws -> Drops
+    /// The known table that is called nearly so, for a suggestion.
+    package var nearest: @Sendable (_ table: String) throws -> String?
     /// The timelines on which an event begins at this position.
     package var timelinesOfEvent: @Sendable (_ position: LSN) throws -> Set<TimelineID>
+
+    package struct Drops: Sendable {
+        /// Newest first.
+        package var known: [Drop]
+        /// Of which the table is not known, which may be this one: where they are.
+        package var unnamed: [(start: LSN, timeline: TimelineID)]
+
+        package init(known: [Drop] = [], unnamed: [(start: LSN, timeline: TimelineID)] = []) {
+            self.known = known
+            self.unnamed = unnamed
+        }
+    }
 
     /// A table's end.
     package struct Drop: Hashable, Sendable {
@@ -108,14 +120,14 @@ package struct TargetIndex: Sendable {
             _ in
             nil
         },
-        drops: @escaping @Sendable (_ table: String) throws -> [Drop] = { _ in [] },
-        droppedTables: @escaping @Sendable () throws -> [String] = { [] },
+        drops: @escaping @Sendable (_ table: String) throws -> Drops = { _ in Drops() },
+        nearest: @escaping @Sendable (_ table: String) throws -> String? = { _ in nil },
         timelinesOfEvent: @escaping @Sendable (_ position: LSN) throws -> Set<TimelineID> = { _ in [] }
     ) {
         self.passOver = passOver
         self.near = near
         self.drops = drops
-        self.droppedTables = droppedTables
+        self.nearest = nearest
         self.timelinesOfEvent = timelinesOfEvent
     }
 }

@@ -57,7 +57,7 @@ struct ArchiveGlance {
         lastComplete[timeline]?.number(size: size)
     }
 
-    private enum Kind {
+    enum Kind {
         case complete
         case partial
         case history
