@@ -53,10 +53,11 @@ package struct EventNames {
 
     /// Notes which events have all their names: these are not looked at again when one without is looked for.
     func settle() throws {
-        let most = 500
-        for kind in SurveyEvent.kindsOfRelations {
+        // Others wait for the index meanwhile: what is left comes the next time.
+        let (most, mostUnknown) = (2000, 500)
+        for kind in SurveyEvent.kindsOfRelations.sorted() {
             var unknown = 0
-            for place in try index.placesWithoutNames(kind).reversed() where unknown < most {
+            for place in try index.placesWithoutNames(kind).suffix(most).reversed() where unknown < mostUnknown {
                 guard let event = try index.event(at: place) else { continue }
                 if try named(event).isUnknown { unknown += 1 } else { try index.setNamed(place) }
             }
