@@ -14,7 +14,7 @@ enum FetchArguments {
             arguments,
             of: "fetch",
             options: options,
-            flags: ["--wait", "--checked", "--new-timeline"]
+            flags: ["--wait", "--checked", "--new-timeline", "--ahead"]
         )
         guard parsed.names.count == 2 else {
             throw ArgumentError(text: "fetch needs two names, %f and %p, and got \(parsed.names.count)")
@@ -48,6 +48,7 @@ enum FetchArguments {
             endFile: parsed.values["--end-file"]
         )
         request.isPlain = plain != nil
+        request.takesAhead = parsed.flags.contains("--ahead")
         request.takesNewTimeline = parsed.flags.contains("--new-timeline")
         return request
     }

@@ -43,6 +43,8 @@ enum HelpText {
                                  of its segment is zeros, what follows is not there
           --checked              all WAL up to --until was checked just now: complete
                                  segments are served by reference, without reading
+          --ahead                segments that pgarchive has prepared beside the server
+                                 are taken
           --end-file FILE        make FILE when PostgreSQL asks for what lies beyond
                                  --until; when it asks again, wait for as long as
                                  FILE is old, at most 5 minutes, or until promotion

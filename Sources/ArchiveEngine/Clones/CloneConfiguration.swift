@@ -160,7 +160,7 @@ struct CloneConfiguration {
             if record.isLook {
                 try writeTarget(walIsChecked: walIsChecked)
             } else {
-                settings.append(("restore_command", try restoreCommand(walIsChecked: walIsChecked)))
+                settings.append(("restore_command", try wal(isChecked: walIsChecked).command()))
             }
         }
         return ServerLaunch(
@@ -178,7 +178,7 @@ struct CloneConfiguration {
 
     /// Where a look's recovery ends, in a file that its server reads again when told to.
     func writeTarget(walIsChecked: Bool) throws {
-        let command = ServerConfiguration.quoted(try restoreCommand(walIsChecked: walIsChecked))
+        let command = ServerConfiguration.quoted(try wal(isChecked: walIsChecked).command())
         try record.replace(paths.target, "restore_command = \(command)\n")
     }
 
@@ -201,13 +201,14 @@ struct CloneConfiguration {
         return [(name, String(held))]
     }
 
-    private func restoreCommand(walIsChecked: Bool) throws -> String {
-        let checked = walIsChecked ? ["--checked"] : []
-        return try container.restoreCommand(
-            ["--path", record.path.description, "--until", record.stop.description, "--end-file", endFile] + checked
+    /// - Parameter isChecked: all of it has just been read.
+    func wal(isChecked: Bool = false) -> RecoveryWAL {
+        RecoveryWAL(
+            container: container,
+            path: record.path,
+            stop: record.stop,
+            endFile: "\(paths.directory)/recovery.end",
+            isChecked: isChecked
         )
     }
-
-    /// Made by fetch when the clone asks for WAL beyond its target.
-    var endFile: String { "\(paths.directory)/recovery.end" }
 }

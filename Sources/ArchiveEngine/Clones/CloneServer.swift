@@ -117,7 +117,7 @@ package struct CloneServer: Sendable {
             let configuration = CloneConfiguration(container: container, record: clone.record)
             try configuration.writeTarget(walIsChecked: clone.walIsChecked)
             try server.reload()
-            try FileTree.removeFile(configuration.endFile)
+            try FileTree.removeFile(configuration.wal().endFile)
             do {
                 let recovery = clone.recovery(of: server, progress, interruption)
                 // It tells nothing of how long a start takes.
@@ -201,7 +201,7 @@ package struct CloneServer: Sendable {
 
     private func launch(_ stage: CloneStage, _ progress: Progress, _ interruption: Interruption?) throws -> Started {
         let configuration = CloneConfiguration(container: container, record: record)
-        try FileTree.removeFile(configuration.endFile)
+        try FileTree.removeFile(configuration.wal().endFile)
         try FaultPoint.pass("clone.beforeLaunch")
         let server = try PostgresServer.start(try configuration.launch(stage, walIsChecked: walIsChecked))
         try FaultPoint.pass("clone.launched")
@@ -230,6 +230,7 @@ package struct CloneServer: Sendable {
             case .unchecked:
                 progress.step("starting, and checking where its recovery ended")
                 try waitUntilReady(server, interruption)
+                FetchAhead.remove(in: paths.tree.writeAheadLog)
                 let timeline = try recovery.checkSwitchPoint()
                 if !record.isLook { try detachSubscriptions() }
                 try finish(.recovered)
@@ -255,9 +256,8 @@ package struct CloneServer: Sendable {
             title: "clone '\(record.name)'",
             server: server,
             redo: record.redo,
-            stop: record.stop,
+            wal: CloneConfiguration(container: container, record: record).wal(isChecked: walIsChecked),
             writeAheadLog: paths.tree.writeAheadLog,
-            endFile: CloneConfiguration(container: container, record: record).endFile,
             logDirectory: paths.log,
             logHint: "the whole log: 'pgarchive clone log \(record.name)'",
             connect: { try LocalLink.connect(container: container, port: record.port) },

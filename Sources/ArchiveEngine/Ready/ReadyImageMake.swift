@@ -120,9 +120,8 @@ package struct ReadyImageMake: Sendable {
                 title: "the image of snapshot '\(snapshot)'",
                 server: server,
                 redo: plan.redo,
-                stop: plan.stop,
+                wal: wal(plan),
                 writeAheadLog: tree.writeAheadLog,
-                endFile: endFile,
                 logDirectory: log,
                 logHint: "'pgarchive snapshot prepare \(snapshot)' tries again",
                 connect: connect,
@@ -153,7 +152,16 @@ package struct ReadyImageMake: Sendable {
     private static let port = 5432
 
     private var log: String { "\(paths.making)/log" }
-    private var endFile: String { "\(paths.making)/recovery.end" }
+
+    private func wal(_ plan: RestorePlan) -> RecoveryWAL {
+        RecoveryWAL(
+            container: container,
+            path: plan.path,
+            stop: plan.stop,
+            endFile: "\(paths.making)/recovery.end",
+            isChecked: plan.isWholeRead
+        )
+    }
 
     private func launch(_ plan: RestorePlan, _ socketDirectory: String) throws -> ServerLaunch {
         let buffers = ServerSettings.sharedBuffers(container.settings.cloneSharedBuffers, share: 20, atMost: 2 << 30)
@@ -180,14 +188,7 @@ package struct ReadyImageMake: Sendable {
             ("fsync", "off"),
             ("autovacuum", "off"),
             ("hot_standby", "on"),
-            (
-                "restore_command",
-                try container.restoreCommand(
-                    [
-                        "--path", plan.path.description, "--until", plan.stop.description, "--end-file", endFile,
-                    ] + (plan.isWholeRead ? ["--checked"] : [])
-                )
-            ),
+            ("restore_command", try wal(plan).command()),
             ("recovery_target_timeline", String(plan.path.target.rawValue)),
             ("recovery_prefetch", "off"),
             ("wal_retrieve_retry_interval", "20ms"),

@@ -11,12 +11,9 @@ struct TargetRecovery {
     let title: String
     let server: RunningServer
     let redo: LSN
-    /// Where its recovery must end.
-    let stop: LSN
+    let wal: RecoveryWAL
     /// Its pg_wal.
     let writeAheadLog: String
-    /// Made by fetch when the server asks for WAL beyond its target.
-    let endFile: String
     let logDirectory: String
     /// How its user reads the whole log.
     let logHint: String
@@ -27,6 +24,7 @@ struct TargetRecovery {
     /// What is done as soon as it takes writes.
     var promoted: ((SQLConnection) throws -> Void)?
 
+    private var stop: LSN { wal.stop }
     private var total: UInt64 { stop.bytes(since: redo) }
 
     /// Recovers, checks, promotes, and checks again.
@@ -57,7 +55,7 @@ struct TargetRecovery {
     ///
     /// - Returns: a connection, or nil where it can take none as a hot standby.
     private func reachCheckedTarget() throws -> SQLConnection? {
-        guard let connection = try reachTarget() else { return nil }
+        guard let connection = try wal.prepared(from: redo, in: writeAheadLog, reachTarget) else { return nil }
         let replayed = try replayed(connection).position
         guard replayed == stop else {
             connection.close()
@@ -97,7 +95,7 @@ struct TargetRecovery {
                 if position >= stop { return open }
                 // Long replays are asked less often; the last stretch every few milliseconds.
                 pauseMilliseconds = stop.bytes(since: position) > 64 << 20 ? 50 : 2
-            } else if FileTree.exists(endFile) {
+            } else if FileTree.exists(wal.endFile) {
                 let now = SystemClock.monotonicSeconds()
                 if now - (endSeenAt ?? now) > 0.3 { return nil }
                 endSeenAt = endSeenAt ?? now

@@ -182,9 +182,8 @@ package struct ClusterRestore: Sendable {
             title: "the restored cluster",
             server: server,
             redo: plan.redo,
-            stop: plan.stop,
+            wal: wal,
             writeAheadLog: "\(place.data)/pg_wal",
-            endFile: place.endFile,
             logDirectory: place.log,
             logHint: "the whole log is in \(place.log); the same command begins anew",
             connect: {
@@ -234,7 +233,7 @@ package struct ClusterRestore: Sendable {
             // All of it is made durable once, at the end; until then it counts as half-made.
             ("fsync", "off"),
             ("hot_standby", "on"),
-            ("restore_command", try restoreCommand()),
+            ("restore_command", try wal.command()),
             ("recovery_target_timeline", String(plan.path.target.rawValue)),
             ("recovery_prefetch", "off"),
             ("wal_retrieve_retry_interval", "20ms"),
@@ -252,13 +251,14 @@ package struct ClusterRestore: Sendable {
         )
     }
 
-    private func restoreCommand() throws -> String {
-        try container.restoreCommand([
-            "--path", plan.path.description,
-            "--until", plan.stop.description,
-            "--new-timeline",
-            "--end-file", place.endFile,
-        ])
+    private var wal: RecoveryWAL {
+        RecoveryWAL(
+            container: container,
+            path: plan.path,
+            stop: plan.stop,
+            endFile: place.endFile,
+            takesNewTimeline: true
+        )
     }
 
     /// Promoted without archiving, the new timeline's history would never be archived, should the server archive later.

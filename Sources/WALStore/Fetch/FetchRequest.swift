@@ -21,6 +21,8 @@ package struct FetchRequest: Sendable {
     package var isPlain = false
     /// The server becomes a primary beside the archive's own: it must not take a timeline that the archive has.
     package var takesNewTimeline = false
+    /// Segments may lie ready beside the target (`FetchAhead`).
+    package var takesAhead = false
     /// The standby's form: waits for the next segment, holds before what must not be replayed.
     package var waits: Bool
     package var systemIdentifier: UInt64?

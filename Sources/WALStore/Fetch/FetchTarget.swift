@@ -40,6 +40,15 @@ final class FetchTarget {
         ioctl(file.raw, 0x4004_9409, descriptor) == 0
     }
 
+    func read(into buffer: UnsafeMutableRawBufferPointer, at offset: UInt64) throws(SystemError) -> Int {
+        try file.readFull(into: buffer, at: Int64(clamping: offset))
+    }
+
+    /// Has the kernel fetch the file's bytes meanwhile.
+    func willBeRead() {
+        posix_fadvise(file.raw, 0, 0, POSIX_FADV_WILLNEED)
+    }
+
     func write(_ bytes: UnsafeRawBufferPointer, at offset: UInt64) throws(SystemError) {
         try file.writeAll(bytes, at: Int64(clamping: offset))
     }

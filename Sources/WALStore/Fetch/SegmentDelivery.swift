@@ -42,6 +42,7 @@ struct SegmentDelivery {
         let file = try FetchTarget(target)
         if isChecked, try cloneIfPossible(reader, into: file) {
             try checkFirstPage(reader)
+            file.willBeRead()
             let kept = segment.limit.bytes(since: segment.start)
             if kept < size.bytes {
                 try file.fillWithZeros(after: kept, size: size.bytes)
@@ -50,7 +51,7 @@ struct SegmentDelivery {
         }
         var inspection = try begin(reader)
         let isCloned = try cloneIfPossible(reader, into: file)
-        try inspect(reader, &inspection, copyingTo: isCloned ? nil : file)
+        try inspect(reader, &inspection, into: file, isCloned: isCloned)
         var end = inspection.scanner.position
         var hold: FetchTrouble?
         if let (record, tablespace) = inspection.held {
@@ -113,17 +114,25 @@ struct SegmentDelivery {
         return file.clone(from: descriptor)
     }
 
-    private func inspect(_ reader: SegmentReader, _ inspection: inout Inspection, copyingTo file: FetchTarget?) throws {
+    /// What was taken over by reference is read where PostgreSQL will read it: the kernel caches each of the two files.
+    private func inspect(
+        _ reader: SegmentReader,
+        _ inspection: inout Inspection,
+        into file: FetchTarget,
+        isCloned: Bool
+    ) throws {
         let major = reader.major ?? .v15
         try withSegmentBuffer { buffer in
-            while reader.position < segment.limit, inspection.scanner.fault == nil, inspection.held == nil {
-                let offset = reader.position.bytes(since: segment.start)
-                let wanted = min(UInt64(buffer.count), segment.limit.bytes(since: reader.position))
+            var position = reader.position
+            while position < segment.limit, inspection.scanner.fault == nil, inspection.held == nil {
+                let offset = position.bytes(since: segment.start)
+                let wanted = min(UInt64(buffer.count), segment.limit.bytes(since: position))
                 let space = UnsafeMutableRawBufferPointer(rebasing: buffer[..<Int(wanted)])
-                let count = try reader.read(into: space)
+                let count = isCloned ? try file.read(into: space, at: offset) : try reader.read(into: space)
                 if count == 0 { return }
+                position = position.advanced(by: UInt64(count))
                 let bytes = UnsafeRawBufferPointer(rebasing: space[..<count])
-                try file?.write(bytes, at: offset)
+                if !isCloned { try file.write(bytes, at: offset) }
                 var held: (WALRecord, FetchTrouble.Tablespace)?
                 inspection.scanner.consume(bytes) { record, body in
                     guard guardsTablespaces, record.resourceManager == ResourceManager.tablespace,

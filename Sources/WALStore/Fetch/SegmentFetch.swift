@@ -73,6 +73,7 @@ package struct SegmentFetch {
         case .history(let timeline, _): return try serveHistory(timeline)
         case .takenTimeline(let timeline): return try serveTaken(timeline)
         case .segment(let segment):
+            if request.takesAhead, FetchAhead.take(segment, for: request.target) { return true }
             guard let reader = try directory.open(segment.name, completeOnly: !segment.needed && !request.isPlain)
             else { return false }
             if request.isPlain {
