@@ -88,7 +88,11 @@ package struct CloneCatalog: Sendable {
     }
 
     func save(_ record: CloneRecord) throws {
-        try record.replace(container.paths.clone(record.name).record, try JSONFile.text(record))
+        let path = container.paths.clone(record.name).record
+        let text = try JSONFile.text(record)
+        // Lost with its host, it is a half-made clone all the same; a torn one would be a riddle.
+        if record.state == .creating, !record.isLook { return try DurableFile.put(path, text: text) }
+        try record.replace(path, text)
     }
 
     /// Removes what interrupted commands left behind: with the change lock held, nobody is at work on it.

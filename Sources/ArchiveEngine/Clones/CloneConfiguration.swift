@@ -29,7 +29,7 @@ struct CloneConfiguration {
             (source.hostBasedAuthentication, paths.hostBasedAuthentication),
             (source.identMap, paths.identMap),
         ] {
-            try DurableFile.replace(to, text: try FileTree.readText(from), mode: 0o600)
+            try record.replace(to, try FileTree.readText(from))
         }
         guard let terms else {
             let own = (record.setup?.scripts ?? []).map(\.file) + ["server.crt", "server.key"]
@@ -40,7 +40,7 @@ struct CloneConfiguration {
             return
         }
         let text = try FileTree.readText(paths.configuration) + Self.lines(terms.settings)
-        if !terms.settings.isEmpty { try DurableFile.replace(paths.configuration, text: text, mode: 0o600) }
+        if !terms.settings.isEmpty { try record.replace(paths.configuration, text) }
         try writeAccess(terms, keepsAccess: keepsAccess)
     }
 
@@ -103,7 +103,7 @@ struct CloneConfiguration {
             + (record.isLook ? Self.ofLook + (hasRecovered ? "" : "include = 'target.conf'\n") : "")
     }
 
-    /// A look with little to replay gets less: to set up the headers of many buffers takes longer than its start.
+    /// Who has little to replay gets less: to set up the headers of many buffers takes longer than the start itself.
     private var sharedBuffers: String {
         let most: UInt64 = 2 << 30
         let debt = hasRecovered ? 0 : min(record.stop.bytes(since: record.redo), most)
@@ -111,7 +111,7 @@ struct CloneConfiguration {
             container.settings.cloneSharedBuffers,
             // Ten take half of the memory.
             share: 20,
-            atMost: record.isLook ? min(most, 128 << 20 + 2 * debt) : most
+            atMost: min(most, (record.isLook ? 128 << 20 : 256 << 20) + 2 * debt)
         )
     }
 

@@ -276,7 +276,6 @@ package struct CloneCreate: Sendable {
         var record = record
         record.port = port
         try FileTree.makeDirectory(container.paths.clone(record.name).directory, mode: 0o700, parents: true)
-        if !record.isLook { try DurableFile.syncDirectory(container.paths.clones) }
         try FaultPoint.pass("clone.laid")
         try CloneCatalog(container).save(record)
         return record
@@ -303,6 +302,7 @@ package struct CloneCreate: Sendable {
             try finish(paths)
             try FaultPoint.pass("clone.beforeRecord")
             if !container.driver.isAtomic, !record.isLook { try container.driver.sync(paths.root) }
+            if !record.isLook { try syncFiles(paths) }
             try interruption?.check()
             record.state = state
             try catalog.save(record)
@@ -313,6 +313,18 @@ package struct CloneCreate: Sendable {
             try interruption?.check()
             throw error
         }
+    }
+
+    /// What was laid beside the tree; an empty file may be lost and is empty again.
+    private func syncFiles(_ paths: ClonePaths) throws {
+        for name in try FileTree.list(paths.directory) {
+            let path = "\(paths.directory)/\(name)"
+            guard path != paths.record, try FileTree.kind(path) == .regular, try FileTree.size(path) > 0 else {
+                continue
+            }
+            try DurableFile.syncFile(path)
+        }
+        try DurableFile.syncDirectory(container.paths.clones)
     }
 
     private func checkName(_ name: String) throws {

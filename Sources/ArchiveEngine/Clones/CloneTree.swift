@@ -29,13 +29,19 @@ enum CloneTree {
         for file in ["postgresql.conf", "pg_hba.conf", "pg_ident.conf"] {
             try FileTree.removeFile("\(tree.root)/\(file)")
         }
-        // Upstream's ALTER SYSTEM would win over the clone's own file.
-        try record.replace(tree.autoConfiguration, "")
+        // Upstream's ALTER SYSTEM would win over the clone's own file. An image's is empty.
+        let changesSettings = (try? FileTree.size(tree.autoConfiguration)) != 0
+        if changesSettings { try FileTree.replace(tree.autoConfiguration, text: "") }
         try StandbyTree.relinkTablespaces(tree)
         try StandbyTree.requireContained(tree)
-        guard !keepsWAL else { return }
-        try FileTree.emptyDirectory(tree.writeAheadLog)
-        try FileTree.makeDirectory("\(tree.writeAheadLog)/archive_status", mode: 0o700, parents: false)
-        try record.replace(tree.standbySignal, "")
+        if !keepsWAL {
+            try FileTree.emptyDirectory(tree.writeAheadLog)
+            try FileTree.makeDirectory("\(tree.writeAheadLog)/archive_status", mode: 0o700, parents: false)
+            try FileTree.replace(tree.standbySignal, text: "")
+        }
+        guard !record.isLook else { return }
+        if changesSettings { try DurableFile.syncFile(tree.autoConfiguration) }
+        if !keepsWAL { try DurableFile.syncDirectory(tree.writeAheadLog) }
+        if changesSettings || !keepsWAL { try DurableFile.syncDirectory(tree.data) }
     }
 }

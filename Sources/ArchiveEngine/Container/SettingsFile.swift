@@ -59,7 +59,7 @@ package enum SettingsFile {
         ("clone.ports", .ports(\.clonePorts), "ports for new clones, first-last"),
         (
             "clone.shared_buffers", .text(\.cloneSharedBuffers),
-            "empty: a twentieth of the memory, at most 2GB; taken only as used"
+            "empty: by the WAL that it replays, at most a twentieth of the memory"
         ),
         (
             "clone.expire_after", .span(\.cloneExpireAfter),

@@ -1,10 +1,9 @@
-internal import CLibpq
 internal import Platform
 
 extension RunningServer {
     /// Waits until it takes connections; for a standby that is once it is consistent.
     ///
-    /// Woken by changes of `postmaster.pid`, whose last line says how far it is, and by its death; then asked.
+    /// Woken by changes of `postmaster.pid`, whose last line says how far it is, and by its death.
     /// - Parameters:
     ///   - timeoutSeconds: nil for no limit; recovery may take long.
     ///   - interrupt: a descriptor which, once readable, ends the wait with `cancelled`.
@@ -24,9 +23,9 @@ extension RunningServer {
         guard let handle = handle() else { throw ended() }
         var tick = Deadline(seconds: tickSeconds)
         while true {
-            let isUp = status == .ready
-            if isUp, takesConnections() { return }
-            let pause: Int32 = isUp ? 5 : Int32(max(10, min(200, tickSeconds * 1000)))
+            // The postmaster writes so once it lets clients in (postmaster.c, PM_RUN and PM_HOT_STANDBY).
+            if status == .ready { return }
+            let pause = Int32(max(10, min(200, tickSeconds * 1000)))
             let items = [PollItem(handle.raw), PollItem(watch?.raw ?? -1), PollItem(interrupt)]
             let left = deadline.millisecondsLeft
             let ready = try? Poll.wait(items, timeoutMilliseconds: left < 0 ? pause : min(pause, left))
@@ -41,17 +40,6 @@ extension RunningServer {
             if tick.hasPassed {
                 whileWaiting()
                 tick = Deadline(seconds: tickSeconds)
-            }
-        }
-    }
-
-    /// Whether it answers a client now; a refused login is an answer too.
-    package func takesConnections() -> Bool {
-        guard let target = try? connection(role: role, database: database) else { return false }
-        let pairs = target.merging(["connect_timeout": "3"]).pairs
-        return CStringArray.with(pairs.map(\.keyword)) { keywords in
-            CStringArray.with(pairs.map(\.value)) { values in
-                PQpingParams(keywords, values, 0) == PQPING_OK
             }
         }
     }

@@ -10,16 +10,16 @@ package import WALFormat
 package struct FetchAhead: Sendable {
     private let request: FetchRequest
     private let writeAheadLog: String
-
-    /// More than this in front of the replay only takes space where it is no copy by reference.
-    private static let mostBytes: UInt64 = 128 << 20
+    private let mostBytes: UInt64
 
     /// - Parameters:
     ///   - request: what fetch is asked for each segment; with its `until`.
     ///   - writeAheadLog: the server's pg_wal.
-    package init(_ request: FetchRequest, writeAheadLog: String) {
+    ///   - mostBytes: more than this in front of the replay only takes space where it is no copy by reference.
+    package init(_ request: FetchRequest, writeAheadLog: String, mostBytes: UInt64 = 128 << 20) {
         self.request = request
         self.writeAheadLog = writeAheadLog
+        self.mostBytes = mostBytes
     }
 
     /// Prepares from the segment with `redo` on, until the last, the first trouble, or until it is over.
@@ -27,7 +27,7 @@ package struct FetchAhead: Sendable {
         guard let until = request.until, let size = request.segmentSize, let path = request.path,
             (try? FileTree.makeDirectory(Self.directory(writeAheadLog), mode: 0o700, parents: false)) != nil
         else { return }
-        let most = max(1, Int(Self.mostBytes / size.bytes))
+        let most = max(1, Int(mostBytes / size.bytes))
         var lying: [String] = []
         var start = size.segmentStart(of: redo)
         while start < until, !isOver() {
