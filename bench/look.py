@@ -14,23 +14,43 @@ def run(place, options):
     bench = Bench(place, options)
     try:
         bench.prepare()
-        samples = {}
-        kinds = [
-            ("psql --at", bench.look), ("psql, a later moment", bench.later), ("psql, the same again", bench.again),
-            ("clone create --start", bench.clone), ("the same, ready", bench.ready), ("ten of them at once", bench.ten),
-        ] + ([("pgBackRest restore", bench.restore)] if bench.pgbackrest else [])
-        for _ in range(options.rounds):
-            for name, measure in kinds:
-                samples.setdefault(name, []).append(measure() * 1000)
-        reference = "pgBackRest restore" if bench.pgbackrest else "clone create --start"
-        debt = f"{bench.debt / 1e6:.0f} MB of WAL from the snapshot to the moment"
-        title = f"To the first row, {bench.megabytes} MB, {debt}"
-        table(title, "ms", samples, reference, higher_is_better=False)
+        tables = [
+            (bench.little, [
+                ("psql --at", lambda: bench.look(bench.little)),
+                ("clone create --start", lambda: bench.clone(bench.little)),
+            ]),
+            (bench.much, [
+                ("psql --at", lambda: bench.look(bench.much)), ("psql, a later moment", bench.later),
+                ("psql, the same again", bench.again), ("clone create --start", lambda: bench.clone(bench.much)),
+                ("of a ready image", bench.ready), ("ten of them at once", bench.ten),
+            ]),
+        ]
+        for moment, kinds in tables:
+            if bench.pgbackrest:
+                kinds.append(("pgBackRest restore", lambda moment=moment: bench.restore(moment)))
+            samples = {}
+            for _ in range(options.rounds):
+                for name, measure in kinds:
+                    samples.setdefault(name, []).append(measure() * 1000)
+            title = (f"To the first row, {bench.megabytes} MB, {moment.debt / 1e6:.0f} MB of WAL from the snapshot to "
+                     "the moment")
+            reference = "pgBackRest restore" if bench.pgbackrest else "clone create --start"
+            table(title, "ms", samples, reference, higher_is_better=False)
         if not bench.pgbackrest:
             print("  (pgBackRest is not installed: apt-get install pgbackrest)")
     finally:
         with Undisturbed():
             bench.remove()
+
+
+class Moment:
+    """When, how much WAL there is from the snapshot to it, and a table that had just been made."""
+
+    def __init__(self, bench, marker):
+        bench.upstream.sql(f"create table {marker} ()")
+        self.marker = marker
+        self.time = bench.pause()
+        self.debt = bench.position() - bench.start
 
 
 class Bench:
@@ -74,12 +94,12 @@ class Bench:
         if self.pgbackrest:
             self.backrest("backup", "--type=full", "--start-fast")
         self.megabytes = int(upstream.sql("select sum(pg_database_size(oid)) from pg_database")) // 1000000
-        start = self.position()
-        while self.position() - start < (options.debt or 32) * 1000000:
-            upstream.pgbench("-n", "-N", "-c", "4", "-T", "2")
-        upstream.sql("create table marker ()")
-        self.moment = self.pause()
-        self.debt = self.position() - start
+        self.start = self.position()
+        upstream.pgbench("-n", "-N", "-c", "1", "-t", "300")
+        self.little = Moment(self, "little")
+        while self.position() - self.start < (options.debt or 100) * 1000000:
+            upstream.pgbench("-n", "-N", "-c", "4", "-T", "1")
+        self.much = Moment(self, "much")
         upstream.pgbench("-n", "-N", "-c", "1", "-t", "200")
         self.later_moment = self.pause()
         self.replay()
@@ -120,10 +140,10 @@ class Bench:
         self.pgarchive("psql", "--at", moment, "--keep", keep, "-X", "-A", "-t", "-c", COUNT)
         return time.monotonic() - begin
 
-    def look(self):
+    def look(self, moment):
         """What it removes at its end is not waited for: a supervisor does that."""
         self.end_looks()
-        return self.psql(self.moment, "5")
+        return self.psql(moment.time, "5")
 
     def later(self):
         return self.psql(self.later_moment, "5")
@@ -146,8 +166,8 @@ class Bench:
         self.pgarchive("clone", "create", *words, "--start")
         return name, begin
 
-    def clone(self):
-        name, begin = self.started(["NAME", "--at", self.moment])
+    def clone(self, moment):
+        name, begin = self.started(["NAME", "--at", moment.time])
         seconds = time.monotonic() - begin
         self.discard(name)
         return seconds
@@ -178,7 +198,7 @@ class Bench:
             self.pgarchive("clone", "delete", name)
         os.sync()
 
-    def restore(self):
+    def restore(self, moment):
         """fsync off, as for the others: nobody keeps what is only looked at."""
         target = os.path.join(self.place, "restored")
         shutil.rmtree(target, ignore_errors=True)
@@ -186,7 +206,7 @@ class Bench:
         os.chmod(target, 0o700)
         os.sync()
         begin = time.monotonic()
-        self.backrest("restore", f"--pg1-path={target}", "--type=time", f"--target={self.moment}",
+        self.backrest("restore", f"--pg1-path={target}", "--type=time", f"--target={moment.time}",
                       "--target-action=promote")
         directory = owned_directory(os.path.join(self.place, "hand"))
         server = [BIN + "/postgres", "-D", target, "-c", f"unix_socket_directories={directory}", "-c", "port=5499",
@@ -197,7 +217,7 @@ class Bench:
             process = subprocess.Popen(server, env=CLEAN, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd="/")
         try:
             link = f"host={directory} port=5499 user=postgres dbname=postgres"
-            query = COUNT + " and to_regclass('marker') is not null having count(*) > 0"
+            query = COUNT + f" and to_regclass('{moment.marker}') is not null having count(*) > 0"
             while self.asker.ask(link, query) is None:
                 if process.poll() is not None:
                     raise SystemExit(f"the restored server ended: see {directory}/log")
