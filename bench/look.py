@@ -93,6 +93,8 @@ class Bench:
         self.pgarchive("snapshot", "prepare", "start")
         if self.pgbackrest:
             self.backrest("backup", "--type=full", "--start-fast")
+            # It knows whole seconds, and takes a backup only for what is later.
+            time.sleep(2)
         self.megabytes = int(upstream.sql("select sum(pg_database_size(oid)) from pg_database")) // 1000000
         self.start = self.position()
         upstream.pgbench("-n", "-N", "-c", "1", "-t", "300")
