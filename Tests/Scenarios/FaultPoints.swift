@@ -30,7 +30,7 @@ enum FaultPoints {
     }
     static func cloneCreate(_ kind: TestFilesystem.Kind) -> [String] {
         ["clone.laid", "durable.beforeRename", "clone.beforeCopy"] + copying(kind)
-            + ["clone.copied", "clone.beforeRecord", "durable.renamed@5", "clone.afterRecord"]
+            + ["clone.copied", "clone.beforeRecord", "durable.renamed", "clone.afterRecord"]
     }
     static let cloneStart = [
         "clone.beforeLaunch", "clone.launched", "clone.beforePromote", "clone.beforeCheck", "clone.beforeRecovered",
