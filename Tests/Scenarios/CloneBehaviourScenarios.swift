@@ -1,6 +1,7 @@
 import ArchiveTesting
 import Foundation
 import Testing
+import WALFormat
 
 /// What a clone does, and what it does not do, once it stands at its target.
 @Suite(
@@ -91,6 +92,32 @@ struct CloneBehaviourScenarios {
             #expect(promotion < 3, "a waiting fetch must notice the promote file, not its own bound")
             try archive.switchAndReceive()
             for sentence in try InvariantsChecker(archive).violations() { Issue.record("\(sentence)") }
+        }
+    }
+
+    /// Segments that lie ready beside a server are not synced: a start that ended with its host may leave torn ones.
+    @Test func whatLiesReadySinceAnEarlierStartIsNotTaken() throws {
+        try TestArchive.with(TestArchive.Options()) { archive in
+            _ = try archive.takeSnapshot()
+            try archive.upstream.sql("create table later as select generate_series(1, 100) n")
+            try archive.switchAndReceive()
+            try archive.pgarchive("clone", "create", "torn", "--latest")
+            let stop = try #require(
+                archive.pgarchive.json("clone", "list").array.first?.find("stop")?.string
+                    .flatMap(TransactionLog.position)
+            )
+            let ready = "\(archive.path)/clones/torn/root/data/pg_wal/pgarchive.ahead"
+            try FileManager.default.createDirectory(atPath: ready, withIntermediateDirectories: true)
+            for name in archive.archivedSegments() {
+                let segment = "\(archive.path)/wal_archive/\(name)"
+                let size = try #require(FileManager.default.attributesOfItem(atPath: segment)[.size] as? UInt64)
+                let number = try #require(SegmentName(name)?.number(size: #require(SegmentSize(bytes: size))))
+                try SpoiltFile.write("", to: "\(ready)/\(name)-\(min(stop, (number + 1) * size))")
+            }
+            try archive.pgarchive("clone", "start", "torn")
+            #expect(try archive.query("torn", "select count(*) from later") == "100")
+            #expect(!FileManager.default.fileExists(atPath: ready))
+            try archive.finish()
         }
     }
 

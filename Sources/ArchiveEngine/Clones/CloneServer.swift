@@ -202,6 +202,8 @@ package struct CloneServer: Sendable {
     private func launch(_ stage: CloneStage, _ progress: Progress, _ interruption: Interruption?) throws -> Started {
         let configuration = CloneConfiguration(container: container, record: record)
         try FileTree.removeFile(configuration.wal().endFile)
+        // Not synced: of a start that ended with its host it may be torn.
+        FetchAhead.remove(in: paths.tree.writeAheadLog)
         try FaultPoint.pass("clone.beforeLaunch")
         let server = try PostgresServer.start(try configuration.launch(stage, walIsChecked: walIsChecked))
         try FaultPoint.pass("clone.launched")

@@ -25,8 +25,8 @@ package struct Settings: Hashable, Sendable {
     /// Usable snapshots that expiry always leaves.
     package var keepMinimum = 2
     package var clonePorts: ClosedRange<Int> = 5500...5599
-    /// shared_buffers of a clone; empty: 256 MB and twice the WAL that it replays, at most a twentieth of the memory and
-    /// 2 GB, so that ten fit beside each other.
+    /// shared_buffers of a clone; empty: 256 MB and twice the WAL that it replays, at most a twentieth of the memory
+    /// and 2 GB, so that ten fit beside each other.
     ///
     /// Taken only as touched.
     package var cloneSharedBuffers = ""
