@@ -94,7 +94,7 @@ import WALFormat
         append(Int32(1), to: &main)
         for number: UInt32 in [1663, 5, 777] { append(number, to: &main) }
         append(Int32(100_000), to: &main)
-        main += [UInt8](repeating: 1, count: 1_600_000)
+        main += [UInt8](repeating: 1, count: SegmentScanner.maxBodyBytes + 600_000)
         append(UInt32(main.count), to: &body)
         let record = WALRecord(
             start: LSN(40),
