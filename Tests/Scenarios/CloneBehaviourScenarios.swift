@@ -111,7 +111,8 @@ struct CloneBehaviourScenarios {
             for name in archive.archivedSegments() {
                 let segment = "\(archive.path)/wal_archive/\(name)"
                 let size = try #require(FileManager.default.attributesOfItem(atPath: segment)[.size] as? UInt64)
-                let number = try #require(SegmentName(name)?.number(size: #require(SegmentSize(bytes: size))))
+                let segmentSize = try #require(SegmentSize(bytes: size))
+                let number = try #require(SegmentName(name)?.number(size: segmentSize))
                 try SpoiltFile.write("", to: "\(ready)/\(name)-\(min(stop, (number + 1) * size))")
             }
             try archive.pgarchive("clone", "start", "torn")
