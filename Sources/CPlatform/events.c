@@ -70,8 +70,12 @@ int pgarchive_signal_ignore(int signal) {
     return result(sigaction(signal, &action, NULL));
 }
 
-int pgarchive_signal_default(int signal) {
-    struct sigaction action = {.sa_handler = SIG_DFL};
+static void end_at_once(int signal) {
+    _exit(128 + signal);
+}
+
+int pgarchive_signal_ends(int signal) {
+    struct sigaction action = {.sa_handler = end_at_once};
     return result(sigaction(signal, &action, NULL));
 }
 

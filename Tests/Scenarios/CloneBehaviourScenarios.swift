@@ -107,7 +107,11 @@ struct CloneBehaviourScenarios {
                     .flatMap(TransactionLog.position)
             )
             let ready = "\(archive.path)/clones/torn/root/data/pg_wal/pgarchive.ahead"
-            try FileManager.default.createDirectory(atPath: ready, withIntermediateDirectories: true)
+            try FileManager.default.createDirectory(
+                atPath: ready,
+                withIntermediateDirectories: true,
+                attributes: [.posixPermissions: 0o777]
+            )
             for name in archive.archivedSegments() {
                 let segment = "\(archive.path)/wal_archive/\(name)"
                 let size = try #require(FileManager.default.attributesOfItem(atPath: segment)[.size] as? UInt64)

@@ -59,7 +59,7 @@ package struct CloneReset: Sendable {
             change.release()
             making.remove(newName, newLock)
             // Only an exchange that fails comes after its stop.
-            let clone = CloneServer(container, record)
+            let clone = CloneServer(container, (try? catalog.find(name)) ?? record)
             if wasRunning, !clone.isRunning { _ = try? clone.startLocked(.silent, nil) }
             throw Self.unchanged(error, record)
         }
@@ -175,13 +175,23 @@ package struct CloneReset: Sendable {
             try catalog.save(reset)
         }
         try FaultPoint.pass("clone.beforeExchange")
-        try DurableFile.exchange(paths.root, newPaths.root)
-        try DurableFile.syncDirectory(paths.directory)
-        try DurableFile.syncDirectory(newPaths.directory)
-        try FaultPoint.pass("clone.exchanged")
-        RecoveryLog.append(newPaths.recoveryLog, to: paths.recoveryLog)
-        guard made.state != reset.state else { return }
-        reset.state = made.state
-        try catalog.save(reset)
+        do {
+            try DurableFile.exchange(paths.root, newPaths.root)
+        } catch {
+            if reset.state != record.state { try? catalog.save(record) }
+            throw error
+        }
+        // It is reset: what cannot be noted any more, its next start finds out.
+        do {
+            try FaultPoint.pass("clone.exchanged")
+            try DurableFile.syncDirectory(paths.directory)
+            try DurableFile.syncDirectory(newPaths.directory)
+            RecoveryLog.append(newPaths.recoveryLog, to: paths.recoveryLog)
+            guard made.state != reset.state else { return }
+            reset.state = made.state
+            try catalog.save(reset)
+        } catch {
+            progress.note("clone '\(record.name)' is reset, and that could not be noted: \(error)")
+        }
     }
 }

@@ -234,7 +234,7 @@ package struct CloneServer: Sendable {
                 try waitUntilReady(server, interruption)
                 FetchAhead.remove(in: paths.tree.writeAheadLog)
                 let timeline = try recovery.checkSwitchPoint()
-                if !record.isLook { try detachSubscriptions() }
+                try detachSubscriptions()
                 try finish(.recovered)
                 RecoveryLog(path: paths.recoveryLog, record: record).ended(timeline: timeline, seconds: nil)
                 started.timeline = timeline
@@ -266,8 +266,7 @@ package struct CloneServer: Sendable {
             segmentSize: container.segmentSize,
             progress: progress,
             interruption: interruption,
-            // A look is thrown away, and is to show what there was.
-            promoted: { if !record.isLook { try CloneSubscriptions.detach($0) } }
+            promoted: { try CloneSubscriptions.detach($0) }
         )
     }
 

@@ -25,6 +25,7 @@ enum CloneTree {
     /// - Parameter keepsWAL: a duplicate needs its own WAL to recover from a crash; a copy of a snapshot must not
     ///   have any, as it may go on beyond the target.
     static func prepare(_ tree: ServerTree, for record: CloneRecord, keepsWAL: Bool) throws {
+        let wasRunning = FileTree.exists("\(tree.data)/postmaster.pid")
         try removeRemains(data: tree.data)
         for file in ["postgresql.conf", "pg_hba.conf", "pg_ident.conf"] {
             try FileTree.removeFile("\(tree.root)/\(file)")
@@ -42,6 +43,6 @@ enum CloneTree {
         guard !record.isLook else { return }
         if changesSettings { try DurableFile.syncFile(tree.autoConfiguration) }
         if !keepsWAL { try DurableFile.syncDirectory(tree.writeAheadLog) }
-        if changesSettings || !keepsWAL { try DurableFile.syncDirectory(tree.data) }
+        if changesSettings || !keepsWAL || wasRunning { try DurableFile.syncDirectory(tree.data) }
     }
 }

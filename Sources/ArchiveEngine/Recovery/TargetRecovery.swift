@@ -158,7 +158,8 @@ struct TargetRecovery {
     }
 
     private func waitForPromotion() throws {
-        let deadline = SystemClock.monotonicSeconds() + 120
+        let begin = SystemClock.monotonicSeconds()
+        let deadline = begin + 120
         var connection: SQLConnection?
         defer { connection?.close() }
         while SystemClock.monotonicSeconds() < deadline {
@@ -170,9 +171,10 @@ struct TargetRecovery {
                 try promoted?(open)
                 return
             }
-            // Half of a promotion is finished by the next start.
-            try interruption?.check()
-            try server.pause(milliseconds: 3, interrupt: interruption?.descriptor)
+            // It is short, and half of one need not be finished by the next start: only a long one is interrupted.
+            let isLong = SystemClock.monotonicSeconds() - begin > 5
+            if isLong { try interruption?.check() }
+            try server.pause(milliseconds: 3, interrupt: isLong ? interruption?.descriptor : nil)
         }
         throw ArchiveError(
             .failed,

@@ -67,7 +67,7 @@ int pgarchive_signal_create(const int *signals, size_t count);
 int pgarchive_signal_read(int fd);
 int pgarchive_signal_block(const int *signals, size_t count, bool block);
 int pgarchive_signal_ignore(int signal);
-int pgarchive_signal_default(int signal);
+int pgarchive_signal_ends(int signal);
 int pgarchive_watch_create(void);
 int pgarchive_watch_add(int fd, const char *path, uint32_t mask);
 int pgarchive_watch_remove(int fd, int watch);

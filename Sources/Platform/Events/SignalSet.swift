@@ -17,9 +17,10 @@ package enum SignalSet {
         try checked(pgarchive_signal_ignore(signal), "ignore a signal")
     }
 
-    /// For SIGQUIT: Swift's runtime takes it for a crash, and writes a report for seconds, where it can.
+    /// For SIGQUIT: Swift's runtime takes it for a crash, and writes a report for seconds, where it can; the kernel
+    /// writes a core.
     package static func endBy(_ signal: Int32) throws(SystemError) {
-        try checked(pgarchive_signal_default(signal), "end by a signal")
+        try checked(pgarchive_signal_ends(signal), "end by a signal")
     }
 
     /// A descriptor that is readable while one of the (blocked) signals is pending.
