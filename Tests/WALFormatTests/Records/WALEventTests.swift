@@ -93,8 +93,10 @@ import WALFormat
         append(UInt32(1663), to: &main)
         append(Int32(1), to: &main)
         for number: UInt32 in [1663, 5, 777] { append(number, to: &main) }
-        append(Int32(100_000), to: &main)
-        main += [UInt8](repeating: 1, count: SegmentScanner.maxBodyBytes + 600_000)
+        // Invalidation messages of 16 bytes.
+        let messages = SegmentScanner.maxBodyBytes / 16 + 1000
+        append(Int32(messages), to: &main)
+        main += [UInt8](repeating: 1, count: messages * 16)
         append(UInt32(main.count), to: &body)
         let record = WALRecord(
             start: LSN(40),
