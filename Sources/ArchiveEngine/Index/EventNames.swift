@@ -51,19 +51,6 @@ package struct EventNames {
         return NamedEvent(event: event, database: database, names: Self.said(found), isUnknown: isUnknown)
     }
 
-    /// Notes which events have all their names: these are not looked at again when one without is looked for.
-    func settle() throws {
-        // Others wait for the index meanwhile: what is left comes the next time.
-        let (most, mostUnknown) = (2000, 500)
-        for kind in SurveyEvent.kindsOfRelations.sorted() {
-            var unknown = 0
-            for place in try index.placesWithoutNames(kind).suffix(most).reversed() where unknown < mostUnknown {
-                guard let event = try index.event(at: place) else { continue }
-                if try named(event).isUnknown { unknown += 1 } else { try index.setNamed(place) }
-            }
-        }
-    }
-
     /// What belongs to a table goes with it and need not be said.
     private static func said(_ names: [KnownName]) -> [KnownName] {
         let tables = names.filter(\.kind.isTable)

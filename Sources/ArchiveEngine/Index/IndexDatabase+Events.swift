@@ -88,6 +88,22 @@ extension IndexDatabase {
         try places("events WHERE kind = ? AND is_named = 0", [.text(kind)])
     }
 
+    /// The newest of these, newest first; where a place is given, of those before it.
+    func placesWithoutNames(
+        _ kind: String,
+        before place: EventPlace? = nil,
+        limit: Int
+    ) throws(SQLiteError) -> [EventPlace] {
+        var condition = "events WHERE kind = ? AND is_named = 0"
+        var values: [SQLiteValue] = [.text(kind)]
+        if let place {
+            condition += " AND (timeline, start, ordinal) < (?, ?, ?)"
+            values += [SQLiteValue(place.timeline), SQLiteValue(place.start), .integer(place.ordinal)]
+        }
+        values.append(.integer(Int64(limit)))
+        return try places("\(condition) ORDER BY timeline DESC, start DESC, ordinal DESC LIMIT ?", values)
+    }
+
     /// What a transaction did.
     func places(ofTransaction id: UInt32) throws(SQLiteError) -> [EventPlace] {
         try places("events WHERE transaction_id = ? AND transaction_id <> 0", [SQLiteValue(id)])

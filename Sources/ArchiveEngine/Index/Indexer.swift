@@ -33,7 +33,7 @@ final class Indexer: Sendable {
         while !isEnding {
             let begin = SystemClock.monotonicSeconds()
             do {
-                let isComplete = try pass()
+                let isComplete = try pass(&follow.noting)
                 follow.trouble = nil
                 follow.isBehind = !isComplete
             } catch {
@@ -46,8 +46,8 @@ final class Indexer: Sendable {
         }
     }
 
-    /// Reads what has come; whether nothing is left.
-    private func pass() throws -> Bool {
+    /// Reads what has come, then notes what has names; whether nothing is left.
+    private func pass(_ noting: inout NameNoting) throws -> Bool {
         let began = SystemClock.monotonicSeconds()
         let indexing = Indexing(
             container,
@@ -63,11 +63,9 @@ final class Indexer: Sendable {
                 { index in
                     let present = try PresentSegments(container, index)
                     let outcome = try indexing.run(index, indexing.plan(present), present)
-                    if outcome.segmentsRead > 0 {
-                        try index.database.transaction { try EventNames(index).settle() }
-                    }
                     try IndexStatus.write(try index.end(size: container.segmentSize), container)
-                    return outcome.isComplete
+                    guard outcome.isComplete else { return false }
+                    return try !noting.step(index)
                 }
             )
         } catch let conflict as LockConflict where conflict.path == container.paths.indexLock {
@@ -95,6 +93,7 @@ final class Indexer: Sendable {
 private struct Follow {
     var trouble: String?
     var isBehind = false
+    var noting = NameNoting()
     var namesDue = 0.0
     private var watch: FileWatch?
 

@@ -108,7 +108,6 @@ struct NameRefresh {
             try index.database.transaction {
                 for (database, names) in found { try index.setNames(names, of: database, last: last) }
                 try index.setState(IndexDatabase.NamesState(position: position), "names")
-                try EventNames(index).settle()
             }
         }
     }

@@ -47,7 +47,7 @@ extension Container {
 
 extension SurveyEvent.Kind {
     /// What it lists may be only the beginning.
-    fileprivate var mayBeCut: Bool {
+    var mayBeCut: Bool {
         switch self {
         case .drop(let files), .truncate(let files), .rewrite(let files):
             max(files.removed.count, files.dropped.count) >= SurveyState.listed
