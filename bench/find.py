@@ -1,4 +1,5 @@
 """`find`, and a target that is looked up, in a week of WAL: 40,000 segments with a quarter of a million events."""
+import json
 import os
 import statistics
 import subprocess
@@ -66,15 +67,26 @@ class Bench:
         if filled.returncode != 0:
             raise SystemExit(filled.stdout + filled.stderr)
         self.pgarchive("container", "start")
+        # What is dropped has its name from the standby, which must have been asked by then.
+        self.wait(lambda: "nothing of the kind happened to 'orders'\n" in self.pgarchive("find", "--dropped", "orders")
+                  and self.names() > TABLES + count / 15)
+        self.pgarchive("snapshot", "create", "--name", "before")
         self.upstream.sql("drop table orders")
         self.upstream.sql("insert into table_1 values (1)")
         self.upstream.sql("select pg_switch_wal()")
-        for _ in range(600):
-            if "dropped public.orders in postgres" in self.pgarchive("find", "--dropped", "orders"):
-                break
-            time.sleep(0.1)
+        self.wait(lambda: "dropped public.orders in postgres" in self.pgarchive("find", "--dropped", "orders"))
         status = self.pgarchive("wal_archive", "index")
         self.events = next((word for line in status.split("\n") for word in [line] if "event" in line), "?").strip()
+
+    def names(self):
+        return json.loads(self.pgarchive("wal_archive", "index", "--output", "json"))["extent"]["names"]
+
+    def wait(self, condition, seconds=300):
+        end = time.monotonic() + seconds
+        while not condition():
+            if time.monotonic() > end:
+                raise SystemExit("error: what the benchmark waits for does not come")
+            time.sleep(0.2)
 
     def show(self, words):
         arguments = [PROGRAM, *words, "--container", "bench"]

@@ -426,7 +426,7 @@ extension TestArchive {
 
     /// The newest drop is in the index, and the indexer has noted that all its names are known.
     func awaitNotedDrop() throws {
-        let newest = "SELECT is_named FROM events WHERE kind = 'drop' ORDER BY timeline DESC, start DESC LIMIT 1"
+        let newest = "SELECT naming FROM events WHERE kind = 'drop' ORDER BY timeline DESC, start DESC LIMIT 1"
         try eventually(within: 120, "the newest drop is noted to have its names", every: 0.2) {
             guard let index = try? SQLiteDatabase("\(path)/index.sqlite", readOnly: true) else { return false }
             return try index.rows(newest) { $0.integer(0) ?? 0 } == [1]

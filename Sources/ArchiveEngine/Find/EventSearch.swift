@@ -20,7 +20,7 @@ package struct EventSearch: Sendable {
     package private(set) var found: [FoundEvent]
     package private(set) var hasMore: Bool
     /// Those that may be of the table that is asked for; in the order of WAL.
-    package private(set) var unnamed: [NamedEvent]
+    package private(set) var unnamed: [UnnamedEvent]
     /// The known table that is called nearly so, where none is called so.
     package private(set) var nearest: String?
 

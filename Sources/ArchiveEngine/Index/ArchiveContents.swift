@@ -54,9 +54,12 @@ package struct ArchiveContents {
     ) throws -> Result {
         var isOpen = false
         do {
+            // Most of the time it is enough to look, and nobody is waited for.
+            if glance, let found = try IndexFile(container).look({ try Self.glance($0, container).map(body) }) {
+                return found
+            }
             return try IndexFile(container).use(for: work, say: say) { index in
                 isOpen = true
-                if glance, let contents = try Self.glance(index, container) { return try body(contents) }
                 return try body(read(index, container, progress))
             }
         } catch let error as SystemError where !isOpen {
@@ -106,16 +109,27 @@ package struct ArchiveContents {
             guard let beginning = (try? container.path(to: timeline))?.legs.dropLast().last?.end else { continue }
             present.complete[timeline] = Array(numbers.drop { $0 < size.number(of: beginning) })
         }
-        let rows = try index.numbers()
-        let unindexed = unindexed(present, rows)
         let fewest = 2
-        guard unindexed.values.reduce(0, { $0 + $1.count }) <= fewest,
-            rows.allSatisfy({ timeline, numbers in
-                // None is gone.
-                numbers.count + (unindexed[timeline]?.count ?? 0) == present.complete[timeline]?.count ?? 0
-            })
-        else { return nil }
+        var unindexed: [TimelineID: [UInt64]] = [:]
+        let runs = try index.runs()
+        for timeline in Set(runs.keys).union(present.complete.keys) {
+            let numbers = present.complete[timeline] ?? []
+            let rest = Self.rest(of: numbers, without: runs[timeline] ?? [])
+            // Fewer are there than have rows: some are gone.
+            guard rest.count <= fewest, numbers.count - rest.count == runs[timeline]?.reduce(0, { $0 + $1.count }) ?? 0
+            else { return nil }
+            if !rest.isEmpty { unindexed[timeline] = rest }
+        }
         return try ArchiveContents(container, index, present, unindexed: unindexed)
+    }
+
+    /// Both are in order.
+    private static func rest(of numbers: [UInt64], without runs: [ClosedRange<UInt64>]) -> [UInt64] {
+        var runs = runs[...]
+        return numbers.filter { number in
+            runs = runs.drop { $0.upperBound < number }
+            return runs.first.map { number < $0.lowerBound } ?? true
+        }
     }
 
     /// The complete segments that have no row.
@@ -189,25 +203,33 @@ package struct ArchiveContents {
     /// Newest first, until the visitor says no; of all that there are, no more than a few are held at a time.
     ///
     /// It may be more than the filter wants; what it cannot want is not read.
-    func eachEvent(_ filter: EventFilter, _ visit: (SurveyEvent) throws -> Bool) throws {
+    ///
+    /// - Returns: those that may be wanted too, were not visited, and have no names.
+    func eachEvent(_ filter: EventFilter, _ visit: (SurveyEvent) throws -> Bool) throws -> [UnnamedEvent] {
         let kinds = filter.wantedKinds
+        let inherited = try index.inherited()
         // What may be there twice, or is not at its place among the rows, is few: it is put between them, each once.
-        let apart = try index.inherited() + tail.flatMap(\.events)
+        let apart = inherited.map(\.event) + tail.flatMap(\.events)
         var rest = SurveyEvent.inOrder(apart.filter { kinds.contains($0.kind.name) })
         let isApart = Set(rest)
-        var goesOn = true
+        /// Where the visitor said no.
+        var last: SurveyEvent?
+        func give(_ event: SurveyEvent) throws {
+            if try !visit(event) { last = event }
+        }
         func step(_ event: SurveyEvent) throws -> Bool {
             if isApart.contains(event) { return true }
-            while goesOn, let next = rest.last, event.isBefore(next) {
-                goesOn = try visit(next)
+            while last == nil, let next = rest.last, event.isBefore(next) {
+                try give(next)
                 rest.removeLast()
             }
-            if goesOn { goesOn = try visit(event) }
-            return goesOn
+            if last == nil { try give(event) }
+            return last == nil
         }
         let since = try filter.since.map { try index.positions(since: $0, size: container.segmentSize) }
-        if let places = try places(filter) {
-            for place in places.sorted(by: { $1.isBefore($0) }) {
+        let places = try places(filter)
+        if let places {
+            for place in places.wanted.sorted(by: { $1.isBefore($0) }) {
                 guard kinds.contains(place.kind),
                     place.start >= since.map({ $0[place.timeline] ?? LSN(.max) }) ?? .invalid,
                     let event = try index.event(at: place)
@@ -217,22 +239,35 @@ package struct ArchiveContents {
         } else {
             try index.eachEvent(kinds: kinds, since: since, step)
         }
-        while goesOn, let next = rest.popLast() { goesOn = try visit(next) }
+        while last == nil, let next = rest.popLast() { try give(next) }
+        let visited = Set(inherited.flatMap { [UnnamedEvent($0.place), UnnamedEvent($0.event)] })
+        return (places?.unnamed ?? []).map { UnnamedEvent($0) }
+            .filter { event in !visited.contains(event) && last.map { UnnamedEvent($0).isBefore(event) } ?? true }
     }
 
-    /// The rows that may be wanted, where these can be found without looking at all.
-    private func places(_ filter: EventFilter) throws -> [IndexDatabase.EventPlace]? {
-        if filter.isUnnamed { return try filter.wantedKinds.flatMap { try index.placesWithoutNames($0) } }
-        if let id = filter.transactionID { return try index.places(ofTransaction: id) }
-        guard let table = filter.table.map(EventFilter.folded) else { return nil }
-        var names = try index.names(like: table)
-        for partition in filter.partitions {
-            names += try index.names(
-                "database = ? AND relation = ?",
-                [SQLiteValue(partition.database), SQLiteValue(partition.relation)]
-            )
+    /// The rows that may be wanted, where these can be found without looking at all; those without names by themselves.
+    private func places(_ filter: EventFilter) throws -> (wanted: Set<EventPlace>, unnamed: Set<EventPlace>)? {
+        if let id = filter.transactionID { return (Set(try index.places(ofTransaction: id)), []) }
+        let kinds = filter.wantedKinds
+        var wanted: Set<EventPlace> = []
+        if let table = filter.table.map(EventFilter.folded) {
+            var names = try index.names(like: table)
+            for partition in filter.partitions {
+                names += try index.names(
+                    "database = ? AND relation = ?",
+                    [SQLiteValue(partition.database), SQLiteValue(partition.relation)]
+                )
+            }
+            wanted = Set(try index.places(of: names, kinds: kinds))
+        } else if filter.isUnnamed {
+            for kind in kinds { wanted.formUnion(try index.places(.due, kind) + index.places(.cut, kind)) }
+        } else {
+            return nil
         }
-        return try index.places(of: names, kinds: filter.wantedKinds)
+        let unnamed = Set(try kinds.flatMap { try index.places(.unknown, $0) })
+        // When they were must be known.
+        if filter.since != nil || filter.until != nil { return (wanted.union(unnamed), []) }
+        return (wanted, unnamed.subtracting(wanted))
     }
 
     /// Those that begin at a position, on whatever timeline.

@@ -17,7 +17,7 @@ package struct EventFilter: Sendable {
     package var restorePoint: String?
     /// The newest so many; nil for all.
     package var limit: Int?
-    /// Only those of which not all names are known.
+    /// None but those of which not all names are known.
     var isUnnamed = false
 
     package init() {}
@@ -90,6 +90,26 @@ package struct EventFilter: Sendable {
     }
 }
 
+/// One whose names are not known: where it is.
+package struct UnnamedEvent: Hashable, Sendable {
+    package let start: LSN
+    package let timeline: TimelineID
+    package let kind: String
+
+    init(_ event: SurveyEvent) {
+        (start, timeline, kind) = (event.start, event.timeline, event.kind.name)
+    }
+
+    /// In a segment of its own timeline.
+    init(_ place: EventPlace) {
+        (start, timeline, kind) = (place.start, place.timeline, place.kind)
+    }
+
+    func isBefore(_ other: UnnamedEvent) -> Bool {
+        (timeline, start, kind) < (other.timeline, other.start, other.kind)
+    }
+}
+
 /// Events, found and named.
 package struct EventList: Sendable {
     /// In the order of WAL.
@@ -97,17 +117,17 @@ package struct EventList: Sendable {
     /// There are older ones, which the limit leaves out.
     package var hasMore = false
     /// Those that may be of the table that is asked for, as far as their names are not known; in the order of WAL.
-    package var unnamed: [NamedEvent] = []
+    package var unnamed: [UnnamedEvent] = []
 
-    package var unknown: [NamedEvent] {
-        (events.filter(\.isUnknown) + unnamed).sorted { $0.event.start < $1.event.start }
+    package var unknown: [UnnamedEvent] {
+        (events.filter(\.isUnknown).map { UnnamedEvent($0.event) } + unnamed).sorted { $0.start < $1.start }
     }
 
     package static func find(_ filter: EventFilter, in contents: ArchiveContents) throws -> EventList {
         let names = EventNames(contents.index)
         var list = EventList()
         // From the newest on: times and names cost a look each.
-        try contents.eachEvent(filter) { event in
+        let unvisited = try contents.eachEvent(filter) { event in
             guard filter.wants(event) else { return true }
             var event = event
             if filter.since != nil || filter.until != nil { event.time = try event.time ?? contents.time(of: event) }
@@ -115,9 +135,8 @@ package struct EventList: Sendable {
             // What is not read is not known: the names that there are may be enough.
             if filter.table != nil { event = (try? contents.container.whole(event)) ?? event }
             var named = try names.named(event)
-            if filter.isUnnamed, !named.isUnknown { return true }
-            guard filter.wants(named) else {
-                if named.isUnknown { list.unnamed.append(named) }
+            guard filter.wants(named), !filter.isUnnamed else {
+                if named.isUnknown { list.unnamed.append(UnnamedEvent(event)) }
                 return true
             }
             if let limit = filter.limit, list.events.count >= limit {
@@ -129,7 +148,7 @@ package struct EventList: Sendable {
             return true
         }
         list.events.reverse()
-        list.unnamed.reverse()
+        list.unnamed = (list.unnamed + unvisited).sorted { $0.isBefore($1) }
         return list
     }
 }

@@ -24,30 +24,44 @@ package struct EventLook {
     /// - Parameter say: is told why one was left.
     /// - Returns: those that were not looked at.
     package func resolve(
-        _ events: [NamedEvent],
+        _ events: [UnnamedEvent],
         say: @escaping @Sendable (String) -> Void
-    ) throws -> [NamedEvent] {
+    ) throws -> [UnnamedEvent] {
         let index = TargetIndex.of(container, for: "a look at names", say: say)
         var left = Array(events.dropLast(Self.most))
-        for named in events.suffix(Self.most).reversed() {
-            let event = named.event
-            try interruption?.check()
-            // An earlier look may have found it.
-            let isNamed = try? IndexFile(container).look { try !EventNames($0).named(event).isUnknown }
-            if isNamed == true { continue }
+        for unnamed in events.suffix(Self.most).reversed() {
             do {
-                let names = try look(before: event, index)
-                try IndexFile(container).use(for: "a look at names", say: say) { database in
-                    try database.database.transaction {
-                        for name in names { try database.insert(name) }
+                // An earlier look may have found it.
+                for event in try unknown(unnamed, say) {
+                    try interruption?.check()
+                    let names = try look(before: event, index)
+                    try IndexFile(container).use(for: "a look at names", say: say) { database in
+                        try database.database.transaction {
+                            for name in names { try database.insert(name) }
+                        }
                     }
                 }
             } catch let error as ArchiveError where error.code != .interrupted {
-                say("the names at \(event.start) cannot be looked up: \(error.what)")
-                left.append(named)
+                say("the names at \(unnamed.start) cannot be looked up: \(error.what)")
+                left.append(unnamed)
             }
         }
         return left
+    }
+
+    /// What is there and has no names.
+    private func unknown(
+        _ unnamed: UnnamedEvent,
+        _ say: @escaping @Sendable (String) -> Void
+    ) throws -> [SurveyEvent] {
+        try ArchiveContents.use(container, for: "a look at names", glance: true, say: say) { contents in
+            let names = EventNames(contents.index)
+            return try contents.events(at: unnamed.start)
+                .filter { $0.timeline == unnamed.timeline && $0.kind.name == unnamed.kind }
+                // What is not read is not known: the names that there are may be enough.
+                .map { (try? container.whole($0)) ?? $0 }
+                .filter { try names.named($0).isUnknown }
+        }
     }
 
     /// Finds and keeps the names of tables that were dropped on a path, after a position, and are not known.
@@ -61,21 +75,20 @@ package struct EventLook {
         let unknown = try unknownDrops(after: position, along: path, say)
         guard !unknown.isEmpty else { return nil }
         _ = try resolve(unknown, say: say)
-        return try unknownDrops(after: position, along: path, say).map(\.event.start).max()
+        return try unknownDrops(after: position, along: path, say).map(\.start).max()
     }
 
     private func unknownDrops(
         after position: LSN?,
         along path: TimelinePath,
         _ say: @escaping @Sendable (String) -> Void
-    ) throws -> [NamedEvent] {
+    ) throws -> [UnnamedEvent] {
         var filter = EventFilter()
         filter.kinds = ["drop"]
         filter.isUnnamed = true
         return try ArchiveContents.use(container, for: "a look at names", glance: true, say: say) { contents in
-            try EventList.find(filter, in: contents).unknown.filter { drop in
-                path.timeline(at: drop.event.start) == drop.event.timeline
-                    && position.map { drop.event.start > $0 } ?? true
+            try EventList.find(filter, in: contents).unnamed.filter { drop in
+                path.timeline(at: drop.start) == drop.timeline && position.map { drop.start > $0 } ?? true
             }
         }
     }

@@ -27,21 +27,23 @@ extension SurveyEvent {
     static let kindsOfRelations: Set<String> = ["drop", "truncate", "rewrite", "mass-delete", "mass-update"]
 }
 
-/// Finding events without stepping through all of them.
-extension IndexDatabase {
-    /// The row of an event.
-    struct EventPlace: Hashable {
-        var timeline: TimelineID
-        var start: LSN
-        var kind: String
-        var ordinal: Int64
+/// The row of an event.
+struct EventPlace: Hashable, Sendable {
+    /// Of the segments that have it: an event before a fork is its parent's.
+    var timeline: TimelineID
+    var start: LSN
+    var kind: String
+    var ordinal: Int64
 
-        func isBefore(_ other: EventPlace) -> Bool {
-            (timeline, start, kind, ordinal) < (other.timeline, other.start, other.kind, other.ordinal)
-        }
+    func isBefore(_ other: EventPlace) -> Bool {
+        (timeline, start, kind, ordinal) < (other.timeline, other.start, other.kind, other.ordinal)
     }
+}
 
-    private func places(_ condition: String, _ values: [SQLiteValue]) throws(SQLiteError) -> [EventPlace] {
+/// Events: put in, taken out, and found without stepping through all of them.
+extension IndexDatabase {
+    /// Those that a condition finds (`events WHERE …`).
+    func places(_ condition: String, _ values: [SQLiteValue]) throws(SQLiteError) -> [EventPlace] {
         try database.rows("SELECT timeline, start, kind, ordinal FROM \(condition)", values) { row in
             EventPlace(
                 timeline: TimelineID(UInt32(truncatingIfNeeded: row.number(0))),
@@ -52,8 +54,8 @@ extension IndexDatabase {
         }
     }
 
-    /// Of events of these kinds all that may be of what is called so: by their files and oids, and those whose names
-    /// are not known.
+    /// Of events of these kinds all that may be of what is called so, but those of which it is known that they have no
+    /// names: by their files and oids, and those that nobody has asked about yet.
     func places(of names: [KnownName], kinds: Set<String>) throws(SQLiteError) -> [EventPlace] {
         var relations: Set<EventRelation> = []
         for name in names {
@@ -68,40 +70,18 @@ extension IndexDatabase {
                 found.formUnion(
                     try places(
                         "event_relations WHERE database = ? AND is_file = ? AND relation = ? AND kind = ?",
-                        [
-                            SQLiteValue(relation.database), .integer(relation.isFile ? 1 : 0),
-                            SQLiteValue(relation.number), .text(kind),
-                        ]
+                        Self.values(relation) + [.text(kind)]
                     )
                 )
             }
-            found.formUnion(try placesWithoutNames(kind))
+            found.formUnion(try places(.due, kind))
+            found.formUnion(try places(.cut, kind))
         }
         // Of databases and tablespaces there are few.
         for kind in kinds.subtracting(SurveyEvent.kindsOfRelations) {
             found.formUnion(try places("events WHERE kind = ?", [.text(kind)]))
         }
         return Array(found)
-    }
-
-    func placesWithoutNames(_ kind: String) throws(SQLiteError) -> [EventPlace] {
-        try places("events WHERE kind = ? AND is_named = 0", [.text(kind)])
-    }
-
-    /// The newest of these, newest first; where a place is given, of those before it.
-    func placesWithoutNames(
-        _ kind: String,
-        before place: EventPlace? = nil,
-        limit: Int
-    ) throws(SQLiteError) -> [EventPlace] {
-        var condition = "events WHERE kind = ? AND is_named = 0"
-        var values: [SQLiteValue] = [.text(kind)]
-        if let place {
-            condition += " AND (timeline, start, ordinal) < (?, ?, ?)"
-            values += [SQLiteValue(place.timeline), SQLiteValue(place.start), .integer(place.ordinal)]
-        }
-        values.append(.integer(Int64(limit)))
-        return try places("\(condition) ORDER BY timeline DESC, start DESC, ordinal DESC LIMIT ?", values)
     }
 
     /// What a transaction did.
@@ -115,13 +95,6 @@ extension IndexDatabase {
             [SQLiteValue(place.timeline), SQLiteValue(place.start), .integer(place.ordinal)]
         ) { $0.text(0) }
         return (text.first ?? nil).flatMap { try? Self.value(SurveyEvent.self, $0) }
-    }
-
-    func setNamed(_ place: EventPlace) throws(SQLiteError) {
-        try database.run(
-            "UPDATE events SET is_named = 1 WHERE timeline = ? AND start = ? AND ordinal = ?",
-            [SQLiteValue(place.timeline), SQLiteValue(place.start), .integer(place.ordinal)]
-        )
     }
 
     /// Where a timeline's first segment begins whose WAL reaches a time, or one before; nil where none does.
@@ -141,16 +114,64 @@ extension IndexDatabase {
         return positions
     }
 
-    /// Those of the events of a run of segments.
-    func removeRelations(_ run: [SQLiteValue]) throws(SQLiteError) {
-        let found = try database.rows(
-            "SELECT min(start), max(start) FROM events WHERE timeline = ? AND number BETWEEN ? AND ?",
-            run
-        ) { (first: $0.integer(0), last: $0.integer(1)) }.first
-        guard let found, let first = found.first, let last = found.last, let timeline = run.first else { return }
-        try database.run(
-            "DELETE FROM event_relations WHERE timeline = ? AND start BETWEEN ? AND ?",
-            [timeline, .integer(first), .integer(last)]
-        )
+    /// Puts the events of a segment in.
+    func insert(_ events: [SurveyEvent], segment number: UInt64, of timeline: TimelineID) throws {
+        var ordinals: [LSN: Int64] = [:]
+        for event in events {
+            let ordinal = ordinals[event.start, default: 0]
+            ordinals[event.start] = ordinal + 1
+            try database.run(
+                "INSERT OR REPLACE INTO events VALUES (?,?,?,?,?,?,?,?,?)",
+                [
+                    SQLiteValue(timeline), SQLiteValue(event.start), .integer(ordinal), SQLiteValue(number),
+                    .text(event.kind.name), SQLiteValue(event.kind.ownName),
+                    .text(Self.json(event)), SQLiteValue(event.transactionID),
+                    .integer(EventNaming.first(of: event).rawValue),
+                ]
+            )
+            for relation in event.relations {
+                try database.run(
+                    "INSERT OR REPLACE INTO event_relations VALUES (?,?,?,?,?,?,?)",
+                    Self.values(relation)
+                        + [.text(event.kind.name), SQLiteValue(timeline), SQLiteValue(event.start), .integer(ordinal)]
+                )
+            }
+        }
+    }
+
+    private static func values(_ relation: EventRelation) -> [SQLiteValue] {
+        [SQLiteValue(relation.database), .integer(relation.isFile ? 1 : 0), SQLiteValue(relation.number)]
+    }
+
+    /// Takes out those of a run of segments.
+    func removeEvents(_ run: [SQLiteValue]) throws(SQLiteError) {
+        let condition = "timeline = ? AND number BETWEEN ? AND ?"
+        let found = try database.rows("SELECT timeline, start, ordinal, event FROM events WHERE \(condition)", run) { row in
+            (
+                place: [SQLiteValue(row.number(0)), SQLiteValue(row.lsn(1)), .integer(row.integer(2) ?? 0)],
+                event: row.text(3).flatMap { try? Self.value(SurveyEvent.self, $0) }
+            )
+        }
+        for (place, event) in found {
+            guard let event else { continue }
+            for relation in event.relations {
+                try database.run(
+                    """
+                    DELETE FROM event_relations WHERE database = ? AND is_file = ? AND relation = ? AND kind = ?
+                    AND timeline = ? AND start = ? AND ordinal = ?
+                    """,
+                    Self.values(relation) + [.text(event.kind.name)] + place
+                )
+            }
+        }
+        try database.run("DELETE FROM events WHERE \(condition)", run)
+    }
+}
+
+extension SurveyEvent.Kind {
+    /// What the event itself calls its object.
+    fileprivate var ownName: String? {
+        if case .restorePoint(let name) = self { return name }
+        return nil
     }
 }

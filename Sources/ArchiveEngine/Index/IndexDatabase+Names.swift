@@ -72,9 +72,15 @@ extension IndexDatabase {
     /// How far names have been read: at this position of replay they were all true.
     package struct NamesState: Codable, Hashable, Sendable {
         package var position: LSN
+
+        package init(position: LSN) {
+            self.position = position
+        }
     }
 
-    package func namesState() throws(SQLiteError) -> NamesState? { try state(NamesState.self, "names") }
+    static let namesKey = "names"
+
+    package func namesState() throws(SQLiteError) -> NamesState? { try state(NamesState.self, Self.namesKey) }
 
     /// Takes what a database's catalogs hold at a position; only changes are written.
     ///
@@ -105,6 +111,10 @@ extension IndexDatabase {
                 SQLiteValue(name.seenFrom), SQLiteValue(name.seenTo), .text(name.name.lowercased()),
             ]
         )
+        try askAgain(EventRelation(database: name.database, isFile: false, number: name.relation))
+        if name.file != 0 {
+            try askAgain(EventRelation(database: name.database, isFile: true, number: name.file))
+        }
     }
 
     private func close(_ name: KnownName, at last: LSN?) throws(SQLiteError) {

@@ -61,6 +61,35 @@ extension IndexDatabase {
         return numbers
     }
 
+    /// The same as runs without a hole, by an index that is much smaller than the rows.
+    package func runs() throws(SQLiteError) -> [TimelineID: [ClosedRange<UInt64>]] {
+        var runs: [TimelineID: [ClosedRange<UInt64>]] = [:]
+        let rows = try database.rows(
+            """
+            SELECT timeline, min(number), max(number), count(*) FROM segments INDEXED BY segments_by_run
+            GROUP BY timeline, run_start ORDER BY timeline, run_start
+            """
+        ) { (TimelineID(UInt32(truncatingIfNeeded: $0.number(0))), $0.number(1), $0.number(2), $0.number(3)) }
+        for (timeline, first, last, count) in rows {
+            // One that could not be read ends what follows from it, but leaves no hole.
+            guard last >= first, last - first == count &- 1 else { return try numbers().mapValues(Self.runs) }
+            runs[timeline, default: []].append(first...last)
+        }
+        return runs
+    }
+
+    private static func runs(of numbers: [UInt64]) -> [ClosedRange<UInt64>] {
+        var runs: [ClosedRange<UInt64>] = []
+        for number in numbers {
+            if let last = runs.last, last.upperBound &+ 1 == number {
+                runs[runs.count - 1] = last.lowerBound...number
+            } else {
+                runs.append(number...number)
+            }
+        }
+        return runs
+    }
+
     /// What a row says of the file that it was made of.
     struct File {
         var timeline: TimelineID
@@ -123,8 +152,7 @@ extension IndexDatabase {
             SQLiteValue(run.timeline), SQLiteValue(run.numbers.lowerBound), SQLiteValue(run.numbers.upperBound),
         ]
         try database.run("DELETE FROM segments WHERE timeline = ? AND number BETWEEN ? AND ?", range)
-        try removeRelations(range)
-        try database.run("DELETE FROM events WHERE timeline = ? AND number BETWEEN ? AND ?", range)
+        try removeEvents(range)
         try database.run("DELETE FROM surveys WHERE timeline = ? AND number BETWEEN ? AND ?", range)
         // What follows is no longer led up to.
         let next = run.numbers.upperBound &+ 1
@@ -206,34 +234,9 @@ extension IndexDatabase {
                 SQLiteValue(segment.fault?.readable), SQLiteValue(segment.fault?.what),
             ]
         )
-        try database.run(
-            "DELETE FROM events WHERE timeline = ? AND number = ?",
-            [SQLiteValue(timeline), SQLiteValue(number)]
-        )
-        var ordinals: [LSN: Int64] = [:]
-        for event in segment.events {
-            let ordinal = ordinals[event.start, default: 0]
-            ordinals[event.start] = ordinal + 1
-            try database.run(
-                "INSERT OR REPLACE INTO events VALUES (?,?,?,?,?,?,?,?,?)",
-                [
-                    // By the segment's timeline: one that begins with its parent's WAL has the parent's events too.
-                    SQLiteValue(timeline), SQLiteValue(event.start), .integer(ordinal), SQLiteValue(number),
-                    .text(event.kind.name), SQLiteValue(event.kind.ownName),
-                    .text(Self.json(event)), SQLiteValue(event.transactionID),
-                    .integer(event.relations.isEmpty ? 1 : 0),
-                ]
-            )
-            for relation in event.relations {
-                try database.run(
-                    "INSERT OR REPLACE INTO event_relations VALUES (?,?,?,?,?,?,?)",
-                    [
-                        SQLiteValue(relation.database), .integer(relation.isFile ? 1 : 0), SQLiteValue(relation.number),
-                        .text(event.kind.name), SQLiteValue(timeline), SQLiteValue(event.start), .integer(ordinal),
-                    ]
-                )
-            }
-        }
+        try removeEvents([SQLiteValue(timeline), SQLiteValue(number), SQLiteValue(number)])
+        // By the segment's timeline: one that begins with its parent's WAL has the parent's events too.
+        try insert(segment.events, segment: number, of: timeline)
     }
 
     /// How many bits the difference of two ids has.
@@ -301,8 +304,8 @@ extension IndexDatabase {
     }
 
     /// The events of each timeline's ancestors that are in its own segments: those before its beginning.
-    func inherited() throws -> [SurveyEvent] {
-        var found: [SurveyEvent] = []
+    func inherited() throws -> [(place: EventPlace, event: SurveyEvent)] {
+        var found: [(place: EventPlace, event: SurveyEvent)] = []
         let decoder = JSONDecoder()
         var last = TimelineID(0)
         while let timeline = try timelineOfEvents(after: last) {
@@ -313,7 +316,7 @@ extension IndexDatabase {
                 guard let text = row.text(0), let event = try? decoder.decode(SurveyEvent.self, from: Data(text.utf8))
                 else { return true }
                 guard event.timeline != timeline else { return false }
-                found.append(event)
+                found.append((EventPlace(timeline: timeline, start: event.start, kind: event.kind.name, ordinal: 0), event))
                 return true
             }
             last = timeline
@@ -387,14 +390,6 @@ extension IndexDatabase {
                 names: row.number(4)
             )
         }.first ?? Extent(segments: 0, events: 0, records: 0, faults: 0, names: 0)
-    }
-}
-
-extension SurveyEvent.Kind {
-    /// What the event itself calls its object.
-    fileprivate var ownName: String? {
-        if case .restorePoint(let name) = self { return name }
-        return nil
     }
 }
 

@@ -7,12 +7,12 @@ import WALFormat
 /// The index's tables: a row for each complete segment, and one for each event in them; names of relations.
 ///
 /// It may be deleted at any time, and is made again from the WAL and the standby's catalogs: all but the names of what
-/// is gone by then.
+/// is gone by then. Those are carried over from a file of another version.
 package final class IndexDatabase {
     /// "pgax": tells the file from other programs' databases.
     private static let applicationID: Int64 = 0x7067_6178
     /// A file of another version is made anew.
-    private static let version: Int64 = 3
+    private static let version: Int64 = 4
 
     package let database: SQLiteDatabase
 
@@ -44,6 +44,7 @@ package final class IndexDatabase {
         do {
             try database.transaction {
                 guard try pragma("user_version") != Self.version else { return }
+                let (names, state) = try namesOfAnyVersion()
                 for table in ["segments", "surveys", "events", "event_relations", "names", "state"] {
                     try database.execute("DROP TABLE IF EXISTS \(table)")
                 }
@@ -51,12 +52,21 @@ package final class IndexDatabase {
                 try database.execute(
                     "PRAGMA application_id = \(Self.applicationID); PRAGMA user_version = \(Self.version)"
                 )
+                for name in names { try insert(name) }
+                if let state { try setState(state, Self.namesKey) }
             }
         } catch let error as SQLiteError {
             throw error
         } catch {
             throw SQLiteError(damaged: database.path, "\(error)")
         }
+    }
+
+    /// What every version has had; nothing where a table is not there.
+    private func namesOfAnyVersion() throws(SQLiteError) -> ([KnownName], NamesState?) {
+        let tables = try database.rows("SELECT name FROM sqlite_schema WHERE name IN ('names', 'state')") { $0.text(0) }
+        guard tables.count == 2 else { return ([], nil) }
+        return (try names("true", []), try namesState())
     }
 
     /// Positions and ids are integers, times PostgreSQL's microseconds.
@@ -70,8 +80,7 @@ package final class IndexDatabase {
     /// they are null where it could not be opened.
     ///
     /// `surveys` has the state after some segments, from which reading can go on. `event_relations` says by which files
-    /// and oids events are found, and may say too much; `is_named` is 1 once all of an event's names were found, and
-    /// `folded` is a name in small letters.
+    /// and oids events are found; `naming` is an `EventNaming`, and `folded` is a name in small letters.
     private static let schema = """
         CREATE TABLE segments (
             timeline INTEGER NOT NULL, number INTEGER NOT NULL, run_start INTEGER NOT NULL, joined INTEGER NOT NULL,
@@ -107,11 +116,11 @@ package final class IndexDatabase {
         CREATE TABLE events (
             timeline INTEGER NOT NULL, start INTEGER NOT NULL, ordinal INTEGER NOT NULL, number INTEGER NOT NULL,
             kind TEXT NOT NULL, name TEXT, event TEXT NOT NULL,
-            transaction_id INTEGER NOT NULL, is_named INTEGER NOT NULL,
+            transaction_id INTEGER NOT NULL, naming INTEGER NOT NULL,
             PRIMARY KEY (timeline, start, ordinal)
         ) WITHOUT ROWID;
         CREATE INDEX events_by_transaction ON events (transaction_id) WHERE transaction_id <> 0;
-        CREATE INDEX events_without_names ON events (kind, timeline, start) WHERE is_named = 0;
+        CREATE INDEX events_without_names ON events (naming, kind, timeline, start, ordinal) WHERE naming <> 1;
         CREATE INDEX events_by_kind ON events (kind, name, timeline, start);
         CREATE INDEX events_by_position ON events (start, timeline, kind);
         CREATE INDEX events_by_segment ON events (timeline, number);

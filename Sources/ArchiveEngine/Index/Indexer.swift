@@ -26,6 +26,9 @@ final class Indexer: Sendable {
 
     func end() { ending.signal() }
 
+    /// Who waits for the index has a moment to take it.
+    private func pause() { _ = try? Poll.wait(for: ending.raw, timeoutMilliseconds: 30) }
+
     private var isEnding: Bool { (try? Poll.wait(for: ending.raw, timeoutMilliseconds: 0)) ?? true }
 
     func run() {
@@ -33,7 +36,10 @@ final class Indexer: Sendable {
         while !isEnding {
             let begin = SystemClock.monotonicSeconds()
             do {
-                let isComplete = try pass(&follow.noting)
+                // New segments first; then what has names is noted, until segments come again.
+                var isComplete = try pass()
+                let passed = SystemClock.monotonicSeconds()
+                if isComplete { isComplete = try note(until: passed + max(2, (passed - begin) * Self.leisure)) }
                 follow.trouble = nil
                 follow.isBehind = !isComplete
             } catch {
@@ -46,8 +52,8 @@ final class Indexer: Sendable {
         }
     }
 
-    /// Reads what has come, then notes what has names; whether nothing is left.
-    private func pass(_ noting: inout NameNoting) throws -> Bool {
+    /// Reads what has come; whether nothing is left.
+    private func pass() throws -> Bool {
         let began = SystemClock.monotonicSeconds()
         let indexing = Indexing(
             container,
@@ -55,18 +61,30 @@ final class Indexer: Sendable {
                 !isEnding && SystemClock.monotonicSeconds() - began < Self.longestHoldSeconds
             }
         )
+        return try use(for: "indexing") { index in
+            let present = try PresentSegments(container, index)
+            let outcome = try indexing.run(index, indexing.plan(present), present)
+            try IndexStatus.write(try index.end(size: container.segmentSize), container)
+            return outcome.isComplete
+        }
+    }
+
+    /// Notes which events have their names; whether nothing is left.
+    private func note(until end: Double) throws -> Bool {
+        while try use(for: "noting names", { try $0.noteNames() }) {
+            guard SystemClock.monotonicSeconds() < end, !isEnding else { return false }
+            pause()
+        }
+        return true
+    }
+
+    private func use(for work: String, _ body: (IndexDatabase) throws -> Bool) throws -> Bool {
         do {
             return try IndexFile(container).use(
-                for: "indexing",
+                for: work,
                 mayWait: { !isEnding },
                 say: { log.line($0) },
-                { index in
-                    let present = try PresentSegments(container, index)
-                    let outcome = try indexing.run(index, indexing.plan(present), present)
-                    try IndexStatus.write(try index.end(size: container.segmentSize), container)
-                    guard outcome.isComplete else { return false }
-                    return try !noting.step(index)
-                }
+                body
             )
         } catch let conflict as LockConflict where conflict.path == container.paths.indexLock {
             // Another process is at it for long: it does the same.
@@ -93,7 +111,6 @@ final class Indexer: Sendable {
 private struct Follow {
     var trouble: String?
     var isBehind = false
-    var noting = NameNoting()
     var namesDue = 0.0
     private var watch: FileWatch?
 

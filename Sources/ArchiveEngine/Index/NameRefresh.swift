@@ -107,7 +107,7 @@ struct NameRefresh {
             let last = try index.namesState()?.position
             try index.database.transaction {
                 for (database, names) in found { try index.setNames(names, of: database, last: last) }
-                try index.setState(IndexDatabase.NamesState(position: position), "names")
+                try index.setState(IndexDatabase.NamesState(position: position), IndexDatabase.namesKey)
             }
         }
     }

@@ -74,7 +74,7 @@ extension TargetIndex {
         filter.table = table
         let wanted = EventFilter.folded(table)
         let list = try EventList.find(filter, in: contents)
-        var drops = Drops(unnamed: list.unnamed.map { ($0.event.start, $0.event.timeline) })
+        var drops = Drops(unnamed: list.unnamed.map { ($0.start, $0.timeline) })
         for named in list.events.reversed() {
             for name in named.names where EventFilter.forms(of: name, database: named.database).contains(wanted) {
                 drops.known.append(

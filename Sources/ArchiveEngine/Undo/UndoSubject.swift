@@ -55,7 +55,7 @@ package struct UndoSearch {
         if let unnamed = unnamed(list).last {
             throw ArchiveError(
                 .refused,
-                "which table was \(kind.past) at \(unnamed.event.start) is not known, and it may be '\(table)'",
+                "which table was \(kind.past) at \(unnamed.start) is not known, and it may be '\(table)'",
                 hint: "the last that is known of it is --event \(last.event.start); "
                     + "'pgarchive wal_archive events --resolve-names' looks up names",
                 details: []
@@ -114,9 +114,11 @@ package struct UndoSearch {
     }
 
     /// Those behind the last one that is known.
-    private func unnamed(_ list: EventList) -> [NamedEvent] {
+    private func unnamed(_ list: EventList) -> [UnnamedEvent] {
         let last = list.events.last(where: isOnPath)?.event.start
-        return list.unnamed.filter { named in isOnPath(named) && last.map { named.event.start > $0 } ?? true }
+        return list.unnamed.filter { event in
+            path.timeline(at: event.start) == event.timeline && last.map { event.start > $0 } ?? true
+        }
     }
 
     private func named(at position: LSN) throws -> [NamedEvent] {
@@ -209,7 +211,7 @@ package struct UndoSearch {
             hint: nearest.map { "did you mean '\($0)'?" }
                 ?? "'pgarchive find' shows what happened; --event takes its position",
             details: unnamed(list).suffix(1).map {
-                "which table was \(kind.past) at \($0.event.start) is not known, and it may be it"
+                "which table was \(kind.past) at \($0.start) is not known, and it may be it"
             } + (kind == .delete ? ["deletes of fewer than \(SurveyEvent.massThreshold) rows are not listed"] : [])
         )
     }
