@@ -83,8 +83,8 @@ struct FindCommand: ContainerCommand {
     func run(in container: Container) throws {
         let filter = try filter()
         var search = try search(filter, in: container)
-        if search.found.isEmpty, !search.unnamed.isEmpty {
-            // One of them may be it: each is looked at, and remembered.
+        if search.found.isEmpty, search.nearest == nil, !search.unnamed.isEmpty {
+            // One of them may be it: each is looked at, and remembered. A name that is nearly one is a mistyped one.
             let unnamed = search.unnamed
             let interruption = try Interruption()
             _ = try global.withProgress { progress in

@@ -146,7 +146,8 @@ extension IndexDatabase {
     /// Takes out those of a run of segments.
     func removeEvents(_ run: [SQLiteValue]) throws(SQLiteError) {
         let condition = "timeline = ? AND number BETWEEN ? AND ?"
-        let found = try database.rows("SELECT timeline, start, ordinal, event FROM events WHERE \(condition)", run) { row in
+        let found = try database.rows("SELECT timeline, start, ordinal, event FROM events WHERE \(condition)", run) {
+            row in
             (
                 place: [SQLiteValue(row.number(0)), SQLiteValue(row.lsn(1)), .integer(row.integer(2) ?? 0)],
                 event: row.text(3).flatMap { try? Self.value(SurveyEvent.self, $0) }

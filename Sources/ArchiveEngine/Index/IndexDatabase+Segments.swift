@@ -316,7 +316,9 @@ extension IndexDatabase {
                 guard let text = row.text(0), let event = try? decoder.decode(SurveyEvent.self, from: Data(text.utf8))
                 else { return true }
                 guard event.timeline != timeline else { return false }
-                found.append((EventPlace(timeline: timeline, start: event.start, kind: event.kind.name, ordinal: 0), event))
+                found.append(
+                    (EventPlace(timeline: timeline, start: event.start, kind: event.kind.name, ordinal: 0), event)
+                )
                 return true
             }
             last = timeline
