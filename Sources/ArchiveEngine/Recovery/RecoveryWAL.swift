@@ -1,6 +1,5 @@
 import ArchiveModel
 import Platform
-import Synchronization
 import WALFormat
 import WALStore
 
@@ -37,20 +36,16 @@ struct RecoveryWAL: Sendable {
             isChecked: isChecked,
             systemIdentifier: container.identity.systemIdentifier
         )
-        let isOver = OverFlag()
+        let isOver = ThreadFlag()
         // Without it the server waits a little longer for each segment.
         let thread = try? OwnedThread.start(name: "ahead") {
-            FetchAhead(request, writeAheadLog: writeAheadLog).run(from: redo) { isOver.value.load(ordering: .relaxed) }
+            FetchAhead(request, writeAheadLog: writeAheadLog).run(from: redo) { isOver.isRaised }
         }
         defer {
-            isOver.value.store(true, ordering: .relaxed)
+            isOver.raise()
             thread?.join()
             FetchAhead.remove(in: writeAheadLog)
         }
         return try body()
-    }
-
-    private final class OverFlag: Sendable {
-        let value = Atomic(false)
     }
 }

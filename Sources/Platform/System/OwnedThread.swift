@@ -6,13 +6,13 @@ import Synchronization
 package final class OwnedThread: Sendable {
     private let handle: pthread_t
     private let joined = Mutex(false)
-    private let finished: FinishedFlag
+    private let finished: ThreadFlag
 
     /// Starts `body` on a thread of its own; the kernel keeps 15 bytes of the name.
     ///
     /// Throws EAGAIN when the system has no room for another thread.
     package static func start(name: String, body: @escaping @Sendable () -> Void) throws(SystemError) -> OwnedThread {
-        let finished = FinishedFlag()
+        let finished = ThreadFlag()
         let work = Unmanaged.passRetained(ThreadWork(name: name, finished: finished, body: body))
         var handle = pthread_t()
         let failure = pthread_create(&handle, nil, runThread, work.toOpaque())
@@ -23,7 +23,7 @@ package final class OwnedThread: Sendable {
         return OwnedThread(handle: handle, finished: finished)
     }
 
-    private init(handle: pthread_t, finished: FinishedFlag) {
+    private init(handle: pthread_t, finished: ThreadFlag) {
         self.handle = handle
         self.finished = finished
     }
@@ -37,7 +37,7 @@ package final class OwnedThread: Sendable {
         }
     }
 
-    package var isFinished: Bool { finished.value.load(ordering: .acquiring) }
+    package var isFinished: Bool { finished.isRaised }
 
     deinit {
         joined.withLock { joined in
@@ -46,16 +46,12 @@ package final class OwnedThread: Sendable {
     }
 }
 
-private final class FinishedFlag: Sendable {
-    let value = Atomic(false)
-}
-
 private final class ThreadWork: Sendable {
     let name: String
-    let finished: FinishedFlag
+    let finished: ThreadFlag
     let body: @Sendable () -> Void
 
-    init(name: String, finished: FinishedFlag, body: @escaping @Sendable () -> Void) {
+    init(name: String, finished: ThreadFlag, body: @escaping @Sendable () -> Void) {
         self.name = name
         self.finished = finished
         self.body = body
@@ -67,6 +63,6 @@ private func runThread(_ argument: UnsafeMutableRawPointer?) -> UnsafeMutableRaw
     let work = Unmanaged<ThreadWork>.fromOpaque(argument).takeRetainedValue()
     pgarchive_thread_name(work.name)
     work.body()
-    work.finished.value.store(true, ordering: .releasing)
+    work.finished.raise()
     return nil
 }
