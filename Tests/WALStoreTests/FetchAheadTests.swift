@@ -1,7 +1,6 @@
 import ArchiveTesting
 import Foundation
 import Platform
-import Synchronization
 import Testing
 import WALFormat
 import WALStore
@@ -9,8 +8,6 @@ import WALStore
 /// Segments that lie ready beside a recovering server: the same bytes as fetch serves, and never more.
 @Suite(.enabled(if: TestEnvironment.hasPostgres, TestEnvironment.noPostgres))
 struct FetchAheadTests {
-    private final class Flag: Sendable { let value = Atomic(false) }
-
     private func ahead(_ copy: ArchiveCopy, until: LSN, most: UInt64 = 128 << 20) -> FetchAhead {
         FetchAhead(copy.request("", until: until), writeAheadLog: copy.writeAheadLog, mostBytes: most)
     }
@@ -92,6 +89,10 @@ struct FetchAheadTests {
             let held = copy.original.name(of: copy.original.tablespace.start)
             #expect(!copy.lying.isEmpty)
             #expect(copy.lying.allSatisfy { $0 < held.description }, "\(copy.lying)")
+            let outcome = copy.fetch(request(copy, held, until: until)).outcome
+            guard case .trouble(let trouble, mustAbort: true) = outcome, trouble.kind == .tablespace else {
+                throw TestFailure("the held one: \(outcome)")
+            }
         }
     }
 
@@ -99,24 +100,67 @@ struct FetchAheadTests {
         try ArchiveCopy.with { copy in
             let until = try target(copy)
             let names = names(copy, until: until)
-            try SpoiltFile.write("", to: "\(copy.writeAheadLog)/\(names[1])")
-            let isOver = Flag()
-            let work = ahead(copy, until: until, most: 2 << 20)
-            let start = copy.original.start
-            let thread = try OwnedThread.start(name: "ahead") {
-                work.run(from: start) { isOver.value.load(ordering: .relaxed) }
+            for name in [names[0], names[2]] { try SpoiltFile.write("", to: "\(copy.writeAheadLog)/\(name)") }
+            try running(ahead(copy, until: until, most: 2 << 20), copy) {
+                var lying = [names[1], names[3]]
+                try expectLying(lying, copy)
+                for next in names[4...] {
+                    #expect(copy.fetch(request(copy, lying.removeFirst(), until: until)).outcome == .served)
+                    lying.append(next)
+                    try expectLying(lying, copy)
+                }
             }
-            defer {
-                isOver.value.store(true, ordering: .relaxed)
-                thread.join()
+        }
+    }
+
+    /// What the server does not ask for any more makes room for what it will.
+    @Test func whatTheServerGotByItselfGoes() throws {
+        try ArchiveCopy.with { copy in
+            let until = try target(copy)
+            let names = names(copy, until: until)
+            // Taken over: the server has removed what it needs no more.
+            try SpoiltFile.write("", to: "\(copy.writeAheadLog)/\(names[2])")
+            try running(ahead(copy, until: until, most: 1 << 20), copy) {
+                try expectLying([names[3]], copy)
+                try SpoiltFile.write("", to: "\(copy.writeAheadLog)/\(names[3])")
+                try expectLying([names[4]], copy)
             }
-            var lying = [names[0], names[2]]
-            try eventually(within: 30, "two lie ready", every: 0.01) { copy.lying == lying.map(\.description) }
-            for next in names[3...] {
-                #expect(copy.fetch(request(copy, lying.removeFirst(), until: until)).outcome == .served)
-                lying.append(next)
-                try eventually(within: 30, "the next does", every: 0.01) { copy.lying == lying.map(\.description) }
+        }
+    }
+
+    /// What is not there yet is waited for, as the server waits for it.
+    @Test(arguments: [nil, 100_000])
+    func whatComesLaterIsTakenThen(part: Int?) throws {
+        try ArchiveCopy.with { copy in
+            let until = try target(copy)
+            let names = names(copy, until: until)
+            let (file, aside) = (copy.file(names[1].description), copy.file("aside"))
+            try FileManager.default.moveItem(atPath: file, toPath: aside)
+            if let part {
+                try SpoiltFile.write(copy.original.bytes(of: names[1]).prefix(part), to: "\(file).partial")
             }
+            try running(ahead(copy, until: until, most: 3 << 20), copy) {
+                try expectLying([names[0]], copy)
+                try FileManager.default.moveItem(atPath: aside, toPath: file)
+                try expectLying(Array(names[0...2]), copy)
+            }
+        }
+    }
+
+    private func running(_ ahead: FetchAhead, _ copy: ArchiveCopy, _ body: () throws -> Void) throws {
+        let isOver = ThreadFlag()
+        let start = copy.original.start
+        let thread = try OwnedThread.start(name: "ahead") { ahead.run(from: start) { isOver.isRaised } }
+        defer {
+            isOver.raise()
+            thread.join()
+        }
+        try body()
+    }
+
+    private func expectLying(_ names: [SegmentName], _ copy: ArchiveCopy) throws {
+        try eventually(within: 30, "these lie ready: \(names), \(copy.lying)", every: 0.01) {
+            copy.lying == names.map(\.description)
         }
     }
 }

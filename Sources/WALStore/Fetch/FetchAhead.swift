@@ -22,16 +22,20 @@ package struct FetchAhead: Sendable {
         self.mostBytes = mostBytes
     }
 
-    /// Prepares from the segment with `redo` on, until the last, the first trouble, or until it is over.
+    /// Prepares from the segment with `redo` on, until the last, trouble that stays, or until it is over.
     package func run(from redo: LSN, isOver: () -> Bool) {
         guard let until = request.until, let size = request.segmentSize, let path = request.path,
             (try? FileTree.makeDirectory(Self.directory(writeAheadLog), mode: 0o700, parents: false)) != nil
         else { return }
         let most = max(1, Int(mostBytes / size.bytes))
-        var lying: [String] = []
-        var start = size.segmentStart(of: redo)
+        var lying: [(prepared: String, given: String)] = []
+        var start = max(size.segmentStart(of: redo), oldestGiven(size))
         while start < until, !isOver() {
-            lying.removeAll { !FileTree.exists($0) }
+            lying.removeAll { segment in
+                // The server has got it by itself meanwhile, and asks no more for it.
+                if FileTree.exists(segment.given) { unlink(segment.prepared) }
+                return !FileTree.exists(segment.prepared)
+            }
             guard lying.count < most else {
                 SystemClock.sleep(seconds: 0.002)
                 continue
@@ -42,21 +46,39 @@ package struct FetchAhead: Sendable {
                 containing: start,
                 size: size
             )
-            start = size.segmentEnd(of: start)
-            // The server was faster.
             let given = FilePath.join(writeAheadLog, name.description)
-            if FileTree.exists(given) { continue }
             let prepared = Self.path(name, upTo: end, in: writeAheadLog)
-            guard serve(name, to: prepared) else { return }
-            if FileTree.exists(given) { unlink(prepared) } else { lying.append(prepared) }
+            // Else the server was faster.
+            if !FileTree.exists(given) {
+                switch prepare(name, prepared) {
+                case true?: lying.append((prepared, given))
+                case false?: return
+                case nil:
+                    SystemClock.sleep(seconds: 0.1)
+                    continue
+                }
+            }
+            start = size.segmentEnd(of: start)
         }
     }
 
-    private func serve(_ name: SegmentName, to path: String) -> Bool {
+    /// Where what the server has begins: of a recovery that was taken over it may have removed the first segments.
+    private func oldestGiven(_ size: SegmentSize) -> LSN {
+        let names = (try? FileTree.list(writeAheadLog)) ?? []
+        return names.compactMap { SegmentName($0)?.start(size: size) }.min() ?? .invalid
+    }
+
+    /// - Returns: false for trouble that stays; nil where the segment, or the rest of it, may come yet.
+    private func prepare(_ name: SegmentName, _ path: String) -> Bool? {
         var request = request
         request.name = name.description
         request.target = path
-        return (try? SegmentFetch(request).serve()) ?? false
+        let fetch = SegmentFetch(request)
+        do {
+            return try fetch.serve() ? true : nil
+        } catch {
+            return [.missing, .short].contains(fetch.trouble(error).kind) ? nil : false
+        }
     }
 
     /// Removes what was not asked for.
