@@ -106,12 +106,13 @@ struct ReceiverHoleTests {
         }
     }
 
-    /// The hole is real: what can be had is received, and it is said what cannot.
-    @Test func whatIsGoneUpstreamIsSaid() throws {
+    /// Runs `body` once a receiver with two holes is at the end; what lies before a position is gone upstream.
+    private func withHoles(
+        goneBefore kept: LSN,
+        _ body: (WALCraft, FakeUpstream, RunningReceiver) throws -> Void
+    ) throws {
         let craft = WALCraft(filledWith: 6 << 20 + 12345)
-        let fake = ReceiverFakeTests()
-        let kept = LSN(0x140_0000)
-        try fake.with(
+        try ReceiverFakeTests().with(
             craft,
             stream: { session in
                 if session.position < kept { try session.error("58P01", "has already been removed", fatal: true) }
@@ -123,6 +124,13 @@ struct ReceiverHoleTests {
             }
         ) { upstream, receiver in
             try receiver.waitForDurable(craft.position, within: 60)
+            try body(craft, upstream, receiver)
+        }
+    }
+
+    /// The hole is real: what can be had is received, and it is said what cannot.
+    @Test func whatIsGoneUpstreamIsSaid() throws {
+        try withHoles(goneBefore: LSN(0x140_0000)) { craft, upstream, receiver in
             let missing = [1, 3].map { name($0, of: craft) }
             let said = "the first \(missing[0]), the last \(missing[1]): "
             try eventually(within: 30, "status says so: \(receiver.log)") {
@@ -153,21 +161,7 @@ struct ReceiverHoleTests {
     }
 
     @Test func eachOneThatIsLostCounts() throws {
-        let craft = WALCraft(filledWith: 6 << 20 + 12345)
-        let fake = ReceiverFakeTests()
-        let kept = LSN(0x150_0000)
-        try fake.with(
-            craft,
-            stream: { session in
-                if session.position < kept { try session.error("58P01", "has already been removed", fatal: true) }
-                try session.serve(craft)
-            },
-            prepare: { upstream, archive in
-                try fill(archive, [.whole, .none, .whole, .none, .none, .whole], of: craft)
-                upstream.change { $0.slotRestart = craft.start }
-            }
-        ) { upstream, receiver in
-            try receiver.waitForDurable(craft.position, within: 60)
+        try withHoles(goneBefore: LSN(0x150_0000)) { craft, upstream, receiver in
             #expect(starts(upstream).map { craft.segmentSize.number(of: $0) } == [17, 19, 20, 22])
             // One line for those that follow each other.
             let lines = receiver.log.split(separator: "\n").filter { $0.contains("going on behind it") }

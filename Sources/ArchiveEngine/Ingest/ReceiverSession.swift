@@ -19,9 +19,6 @@ struct DoubtfulSegment {
 final class ReceiverSession {
     /// Messages taken before timers and other descriptors are looked at.
     private static let messagesPerRound = 64
-    /// A sync may take that long before it is said.
-    private static let longestDiskSilenceSeconds = 10.0
-
     private let options: ReceiverOptions
     private let link: ReplicationLink
     private var tail: ArchiveTail?
@@ -45,10 +42,7 @@ final class ReceiverSession {
     private var isStalled = false
     /// Too much waits to be written.
     private var isBacklogged = false
-    /// Since when there is something to make durable, and nothing became durable.
-    private var undurableSeconds: Double?
-    /// That has lasted so long that it was said.
-    private var isDiskSilent = false
+    private var silence = DiskSilence()
     private var mayHaveInput = false
     /// When the last wait for events ended.
     private var wokeSeconds = SystemClock.monotonicSeconds()
@@ -286,7 +280,7 @@ final class ReceiverSession {
             return failed(error)
         }
         durableSeen = start.durable
-        undurableSeconds = nil
+        silence.ends()
         missingDueSeconds = SystemClock.monotonicSeconds() + 1
         status.status.timeline = start.timeline
         return nil
@@ -301,7 +295,7 @@ final class ReceiverSession {
             // Nothing follows at once that would make a whole block of it.
             if machine.serverEnd <= machine.expected { store.writer.flush() }
             noteBacklog()
-            if undurableSeconds == nil { noteDurable() }
+            if !silence.isRunning { noteDurable() }
             return .stored(written: store.writer.written, recordEnd: store.recordEnd)
         case .damaged(let reason):
             return .damaged(reason)
@@ -334,19 +328,7 @@ final class ReceiverSession {
     /// From here on the disk has time again.
     private func noteDurable() {
         let isBehind = (store?.recordEnd ?? .invalid) > durableSeen ?? .invalid
-        undurableSeconds = isBehind ? SystemClock.monotonicSeconds() : nil
-    }
-
-    /// Why nothing becomes durable, once that lasts.
-    private func diskSilence() -> String? {
-        let silence = undurableSeconds.map { SystemClock.monotonicSeconds() - $0 } ?? 0
-        let isSilent = silence >= Self.longestDiskSilenceSeconds
-        let durable = durableSeen.map { "durable up to \($0)" } ?? "nothing is durable yet"
-        if isSilent != isDiskSilent {
-            isDiskSilent = isSilent
-            log.write(isSilent ? "the disk does not answer; \(durable)" : "the disk answers again; \(durable)")
-        }
-        return isSilent ? "the disk has not answered for \(Int(silence)) s; \(durable)" : nil
+        if isBehind { silence.begins() } else { silence.ends() }
     }
 
     /// What the writing thread has done.
@@ -443,32 +425,11 @@ final class ReceiverSession {
     }
 
     private func say(_ note: ReplicationNote) {
+        log.say(note, slot: options.slot)
         switch note {
-        case .connected(let identity, let version):
-            log.forget()
-            log.detail(
-                "connected to PostgreSQL \(version / 10000).\(version % 10000), system identifier "
-                    + "\(identity.systemIdentifier), timeline \(identity.timeline), WAL up to \(identity.flushed)"
-            )
-        case .streaming(let start):
-            let slot = options.slot.map { ", slot \"\($0)\"" } ?? ""
-            log.detail("streaming from \(start.position) on timeline \(start.timeline)\(slot)")
-            status.enter(.catchingUp)
-        case .groupAccess:
-            fileMode = 0o640
-        case .timelineEnded(let timeline, let end, let next):
-            log.detail("the upstream left timeline \(timeline) at \(end) for timeline \(next)")
-        case .forked(let start, let ours):
-            log.write(
-                "the upstream's history leaves ours before our end \(ours): going on from \(start.position) on "
-                    + "timeline \(start.timeline); what is here beyond the fork is kept"
-            )
-        case .slotCreated(let name):
-            log.write("the upstream had no usable replication slot \"\(name)\": created")
-        case .slotInvalid(let name, let message):
-            log.write("the replication slot \"\(name)\" cannot be used any more: \(message)")
-        case .historyMissing(let timeline, let message):
-            log.write("the upstream does not give the history of timeline \(timeline): \(message)")
+        case .streaming: status.enter(.catchingUp)
+        case .groupAccess: fileMode = 0o640
+        default: break
         }
     }
 
@@ -481,7 +442,7 @@ final class ReceiverSession {
             if machine.isStreaming, !isStalled {
                 let lag = machine.serverEnd.bytes(since: store.received)
                 new.state = lag > store.segmentSize.bytes ? .catchingUp : .streaming
-                new.reason = diskSilence() ?? missingReason(store.segmentSize)
+                new.reason = silence.reason(durable: durableSeen, log) ?? missingReason(store.segmentSize)
             }
         }
         if let clock = machine.heardAt { new.heardAt = clock }
