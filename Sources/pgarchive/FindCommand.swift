@@ -87,6 +87,10 @@ struct FindCommand: ContainerCommand {
             // One of them may be it: each is looked at, and remembered. A name that is nearly one is a mistyped one.
             let unnamed = search.unnamed
             let interruption = try Interruption()
+            render.remark(
+                "no such name is known: looking at \(HumanText.count(min(unnamed.count, EventLook.most), "event")) of "
+                    + "unnamed tables, in throwaway servers, which takes a moment"
+            )
             _ = try global.withProgress { progress in
                 try EventLook(container, progress: progress, interruption: interruption)
                     .resolve(unnamed) { [render] in render.warning($0) }

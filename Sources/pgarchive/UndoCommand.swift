@@ -151,7 +151,11 @@ struct UndoCommand: ContainerCommand {
                 if file != nil { try output.sync() }
             }
             guard let toSQL, toSQL != "-" else { return }
-            try render.done(view, "written to '\(toSQL)'; 'psql -f \(toSQL)' puts it back")
+            let server = ShellText.word(undo.target?.psqlArgument ?? subject.database)
+            try render.done(
+                view,
+                "written to '\(toSQL)'; this puts it back: psql -d \(server) -f \(ShellText.word(toSQL))"
+            )
         } else if into != nil {
             render.remark(view.text)
             try confirm(interruption)

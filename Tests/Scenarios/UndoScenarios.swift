@@ -141,7 +141,8 @@ struct UndoScenarios {
     /// The statements in a file do the same, and a file that is there is not written over.
     private func script(_ archive: TestArchive) throws {
         let file = "\(archive.directory.path)/orders.sql"
-        try archive.undo("--drop", "orders", "--to-sql", file)
+        let written = try archive.undo("--drop", "orders", "--to-sql", file)
+        #expect(written.output.contains("psql -d sales -f \(file)\n"), "\(written)")
         expectRefusal(try archive.pgarchive.run(["undo", "--drop", "orders", "--to-sql", file]), status: 7)
         let text = try String(contentsOfFile: file, encoding: .utf8)
         #expect(text.contains("BEGIN;") && text.contains("COPY shop.orders"), "\(text.prefix(2000))")

@@ -15,8 +15,8 @@ package final class Undo {
     private let look: Look
     private let interruption: Interruption?
     private let encoding: String
-    /// The names of all foreign keys of the tables.
-    private let keys: Set<String>
+    /// All foreign keys of the tables, as these are called in the look.
+    private let keys: [UndoForeignKey]
     /// Of the moment just behind it, where rows have to be told apart by it.
     private var after: Look?
     private let openAfter: () throws -> Look
@@ -26,10 +26,15 @@ package final class Undo {
         _ plan: UndoPlan,
         _ look: Look,
         encoding: String,
-        keys: Set<String>,
+        keys: [UndoForeignKey],
         interruption: Interruption?
     ) throws {
-        self.keys = keys
+        let names = Dictionary(plan.tables.map { ($0.was, $0.name) }) { first, _ in first }
+        self.keys = keys.map { key in
+            var key = key
+            key.table = names[key.table] ?? key.table
+            return key
+        }
         subject = request.subject
         self.plan = plan
         target = request.target
@@ -76,7 +81,7 @@ package final class Undo {
         var look = try request.openBefore(request.subject.kind == .drop && request.name != nil)
         do {
             var (plan, encoding) = try read(request, look, interruption)
-            let keys = Set(plan.foreignKeys.map(\.name))
+            let keys = plan.foreignKeys
             if plan.kind == .drop {
                 let taken = try request.target?.taken(plan.tables.map(\.was)) ?? []
                 if let names = try UndoNames(plan, request.subject, wanted: request.name, taken: taken) {
@@ -187,10 +192,14 @@ package final class Undo {
 
     /// Foreign keys, with their comments, have rules of their own here.
     ///
-    /// - Parameter keys: their names.
-    package static func withoutForeignKeys(_ contents: String, _ keys: Set<String>) -> String {
-        // `3216; 0 0 COMMENT public CONSTRAINT lines_order_fkey ON lines postgres`
-        let comments = keys.flatMap { [$0, SQLText.identifier($0)] }.map { " CONSTRAINT \(SQLText.line($0)) ON " }
+    /// - Parameter keys: them.
+    package static func withoutForeignKeys(_ contents: String, _ keys: [UndoForeignKey]) -> String {
+        // `3216; 0 0 COMMENT public CONSTRAINT lines_order_fkey ON lines postgres`; another table's may have that name.
+        let comments = keys.flatMap { key in
+            forms(key.name).flatMap { name in
+                forms(key.table.name).map { " COMMENT \(SQLText.line(key.table.schema)) CONSTRAINT \(name) ON \($0) " }
+            }
+        }
         return contents.split(separator: "\n").filter { line in
             if line.hasPrefix(";") { return true }
             // `3215; 2606 16390 FK CONSTRAINT public lines lines_order_fkey postgres`
@@ -200,6 +209,9 @@ package final class Undo {
             return !comments.contains { line.utf8.contains($0.utf8) }
         }.map { "\($0)\n" }.joined()
     }
+
+    /// A name as pg_dump may write it there.
+    private static func forms(_ name: String) -> [String] { [name, SQLText.identifier(name)].map(SQLText.line) }
 
     private func writeRows(to file: borrowing Descriptor, _ progress: Progress) throws {
         let triggers = UndoScript.triggers(plan.tables)

@@ -64,6 +64,9 @@ package struct UndoTarget: Sendable {
         return Set(rows.compactMap { $0.first ?? nil })
     }
 
+    /// For people to give to psql, which asks for the password.
+    package var psqlArgument: String { connection.passwordTaken().without.text }
+
     /// For psql: the secret goes by the environment, which nobody else can read.
     var forTool: (argument: String, environment: [String: String]) {
         let (without, password) = connection.passwordTaken()
