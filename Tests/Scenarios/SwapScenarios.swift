@@ -56,8 +56,11 @@ struct SwapScenarios {
             let shown = try archive.pgarchive("restore", "--swap-remove", data, "-n")
             #expect(shown.error.contains("data.tablespaces-1"), "\(shown)")
             #expect(FileManager.default.fileExists(atPath: "\(data).kept"))
+            // Of a command that was killed while it tried whether the names can be exchanged.
+            let tried = "\((data as NSString).deletingLastPathComponent)/.data.pgarchive-trying-1"
+            try TestCommand("/bin/mkdir", [tried]).succeed()
             try archive.pgarchive("restore", "--swap-remove", data)
-            #expect(!FileManager.default.fileExists(atPath: "\(data).kept"))
+            for gone in ["\(data).kept", tried] { #expect(!FileManager.default.fileExists(atPath: gone)) }
             expectRefusal(try archive.pgarchive.run("restore", "--swap-remove", data), status: 6)
             try archive.finish()
         }

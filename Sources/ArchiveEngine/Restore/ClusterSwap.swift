@@ -19,6 +19,13 @@ package struct ClusterSwap: Sendable {
         FilePath.join(FilePath.parent(of: data), ".\(FilePath.name(of: data)).pgarchive-removing")
     }
 
+    /// Empty directories on which an exchange is tried first; whoever is killed there leaves them to the next command.
+    private var tried: [String] {
+        ["1", "2"].map {
+            FilePath.join(FilePath.parent(of: data), ".\(FilePath.name(of: data)).pgarchive-trying-\($0)")
+        }
+    }
+
     private static func markFile(_ directory: String) -> String { "\(directory)/pgarchive.swap" }
 
     /// - Throws: `notFound` for a directory that is not there.
@@ -68,7 +75,7 @@ package struct ClusterSwap: Sendable {
     /// Where the cluster is restored to.
     package func place(mapping: [UInt32: String], oids: [UInt32]) throws -> RestorePlace {
         // Those of the cluster in use stay where they are.
-        let number = (1...1000).first { !FileTree.exists("\(data).tablespaces-\($0)") } ?? 1
+        let number = (1...).first { !FileTree.exists("\(data).tablespaces-\($0)") } ?? 1
         let beside = oids.map { ($0, "\(data).tablespaces-\(number)/\($0)") }
         let all = Dictionary(uniqueKeysWithValues: beside).merging(mapping) { $1 }
         return try RestorePlace(data: kept, mapping: all, oids: oids)
@@ -299,6 +306,7 @@ package struct ClusterSwap: Sendable {
     /// Removes the cluster that was replaced; killed, the same command goes on.
     package func carryOut(_ removal: Removal) throws {
         try remove(removal.directory)
+        for directory in tried { rmdir(directory) }
     }
 
     private func remove(_ directory: String) throws {
@@ -375,7 +383,7 @@ package struct ClusterSwap: Sendable {
                 hint: "give that user the right to write there"
             )
         }
-        let tried = ["1", "2"].map { FilePath.join(parent, ".\(FilePath.name(of: data)).pgarchive-trying-\($0)") }
+        let tried = tried
         defer { for directory in tried { rmdir(directory) } }
         do throws(SystemError) {
             for directory in tried { try FileTree.makeDirectory(directory, mode: 0o700) }
