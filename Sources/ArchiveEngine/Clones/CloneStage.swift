@@ -5,7 +5,8 @@ import Platform
 enum CloneStage: Sendable {
     /// It has still to recover to its target.
     case recovering
-    /// It was promoted, and the command ended before that was checked and noted.
+    /// It was promoted, and that is still to be checked and noted: the command ended before, or it is a ready image's
+    /// copy.
     case unchecked
     /// It is a server of its own.
     case ready

@@ -28,7 +28,7 @@ package struct Settings: Hashable, Sendable {
     /// shared_buffers of a clone; empty: 256 MB and twice the WAL that it replays, at most a twentieth of the memory
     /// and 2 GB, so that ten fit beside each other.
     ///
-    /// Taken only as touched.
+    /// The system hands out a page of it when it is first used: a clone that reads little takes little.
     package var cloneSharedBuffers = ""
     /// After so many seconds a new clone is removed, when nothing else is said; nil: it stays.
     package var cloneExpireAfter: Double?
