@@ -88,7 +88,7 @@ struct FindCommand: ContainerCommand {
             let unnamed = search.unnamed
             let interruption = try Interruption()
             render.remark(
-                "no such name is known: looking at \(HumanText.count(min(unnamed.count, EventLook.most), "event")) of "
+                "none is known by name: looking at \(HumanText.count(min(unnamed.count, EventLook.most), "event")) of "
                     + "unnamed tables, in throwaway servers, which takes a moment"
             )
             _ = try global.withProgress { progress in
