@@ -318,6 +318,7 @@ struct UndoScenarios {
             try archive.replayedOrDurable()
             let found = try archive.pgarchive.succeed(["find", "--dropped", "fleeting"], deadline: 120)
             #expect(found.output.contains("dropped public.fleeting in postgres"), "\(found)")
+            #expect(found.error.contains("1 event of unnamed tables, in throwaway servers"), "\(found)")
             // Somebody is making a table of the name, and the undo waits for them.
             let other = try archive.upstream.startSession("begin; create table fleeting (); select pg_sleep(300)")
             let waiting = "from pg_stat_activity where application_name = 'pgarchive undo'"
