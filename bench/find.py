@@ -1,6 +1,9 @@
 """`find`, and a target that is looked up, in a week of WAL: 40,000 segments with a quarter of a million events."""
+import contextlib
 import json
 import os
+import re
+import sqlite3
 import statistics
 import subprocess
 import time
@@ -75,11 +78,18 @@ class Bench:
         self.upstream.sql("insert into table_1 values (1)")
         self.upstream.sql("select pg_switch_wal()")
         self.wait(lambda: "dropped public.orders in postgres" in self.pgarchive("find", "--dropped", "orders"))
+        # The supervisor goes once through what is new, and notes which events have their names.
+        self.wait(lambda: self.due() == 0)
         status = self.pgarchive("wal_archive", "index")
-        self.events = next((word for line in status.split("\n") for word in [line] if "event" in line), "?").strip()
+        self.events = re.search(r"([0-9]+) events", status).group(1)
 
     def names(self):
         return json.loads(self.pgarchive("wal_archive", "index", "--output", "json"))["extent"]["names"]
+
+    def due(self):
+        path = os.path.join(self.environment["PGARCHIVE_HOME"], "bench", "index.sqlite")
+        with contextlib.closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as index:
+            return index.execute("select count(*) from events where naming = 0").fetchone()[0]
 
     def wait(self, condition, seconds=300):
         end = time.monotonic() + seconds

@@ -23,7 +23,8 @@ def run(place, options):
                 ("psql --at", lambda: bench.look(bench.much)), ("psql, a later moment", bench.later),
                 ("psql, the same again", bench.again), ("clone create --start", lambda: bench.clone(bench.much)),
                 ("of a ready image", bench.ready), ("ten of them at once", bench.ten),
-            ]),
+            ] + ([("a ready image by hand", lambda: bench.by_hand(1)), ("ten by hand", lambda: bench.by_hand(10))]
+                 if bench.image else [])),
         ]
         for moment, kinds in tables:
             if bench.pgbackrest:
@@ -61,6 +62,8 @@ class Bench:
         self.environment = {**CLEAN, "PGARCHIVE_HOME": self.home}
         self.pgbackrest = shutil.which("pgbackrest")
         self.container = None
+        self.image = None
+        self.servers = {}
         self.asker = Asker()
         self.number = 0
         self.configuration = os.path.join(place, "pgbackrest.conf")
@@ -91,6 +94,8 @@ class Bench:
         self.replay()
         self.pgarchive("snapshot", "create", "--name", "start")
         self.pgarchive("snapshot", "prepare", "start")
+        image = os.path.join(self.container, "snapshots", "start", "ready")
+        self.image = image if os.getuid() == 0 and os.path.isdir(image + "/data") else None
         if self.pgbackrest:
             self.backrest("backup", "--type=full", "--start-fast")
             # It knows whole seconds, and takes a backup only for what is later.
@@ -193,6 +198,35 @@ class Bench:
         seconds = time.monotonic() - begin
         self.discard(*names)
         return seconds
+
+    def by_hand(self, count):
+        """The least that clones of an image can cost on this machine: a snapshot, PostgreSQL, the first answer."""
+        directories = [os.path.join(self.container, f"hand-{number}") for number in range(count)]
+        begin = time.monotonic()
+        works = [threading.Thread(target=self.serve, args=(directory,)) for directory in directories]
+        for work in works:
+            work.start()
+        for work in works:
+            work.join()
+        seconds = time.monotonic() - begin
+        for directory in directories:
+            end(self.servers.pop(directory))
+            command(["btrfs", "subvolume", "delete", directory])
+        os.sync()
+        return seconds
+
+    def serve(self, directory):
+        command(["btrfs", "subvolume", "snapshot", self.image, directory])
+        server = [BIN + "/postgres", "-D", directory + "/data", "-c", f"unix_socket_directories={directory}",
+                  "-c", "listen_addresses=", "-c", "fsync=off", "-c", "archive_mode=off"]
+        server = ["setpriv", f"--reuid={OWNER}", f"--regid={OWNER}", "--init-groups"] + server
+        with open(os.path.join(directory, "log"), "w", encoding="utf-8") as log:
+            process = self.servers[directory] = subprocess.Popen(
+                server, env=CLEAN, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd="/")
+        while Asker().ask(f"host={directory} user=postgres dbname=postgres", COUNT) is None:
+            if process.poll() is not None:
+                raise SystemExit(f"the server ended: see {directory}/log")
+            time.sleep(0.002)
 
     def discard(self, *names):
         for name in names:

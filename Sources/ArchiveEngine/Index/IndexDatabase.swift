@@ -135,7 +135,7 @@ package final class IndexDatabase {
             seen_from INTEGER NOT NULL, seen_to INTEGER, folded TEXT NOT NULL,
             PRIMARY KEY (database, relation, seen_from)
         ) WITHOUT ROWID;
-        CREATE INDEX names_by_file ON names (database, file);
+        CREATE INDEX names_by_file ON names (database, file, seen_from);
         CREATE INDEX names_by_folded ON names (folded);
         CREATE TABLE state (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
         """

@@ -27,6 +27,9 @@ package final class SQLiteDatabase {
     /// Prepared once: the same few statements are run for each segment.
     private var statements: [String: OpaquePointer] = [:]
 
+    /// All that were run so far, but by `execute`.
+    package var texts: [String] { statements.keys.sorted() }
+
     /// Opens a file, or `:memory:`.
     ///
     /// - Parameter busySeconds: how long another process's transaction is waited for.

@@ -124,6 +124,26 @@ struct NameNotingTests {
         #expect(try events(.cut, in: index) == 1)
     }
 
+    @Test("nothing that is done for each event or name goes through all of them")
+    func queryPlans() throws {
+        let index = try IndexDatabase(":memory:")
+        try add([drop([7]), .massDelete(relation: file(8), rows: 100)], in: 1, to: index)
+        try name([7], in: index)
+        _ = try note(in: index)
+        try index.remove(.init(timeline: TimelineID(1), numbers: 1...1))
+        let texts = index.database.texts.filter { !$0.hasPrefix("INSERT") && !$0.contains("sqlite_schema") }
+        #expect(texts.contains { $0.contains("file = ?") } && texts.contains { $0.contains("UPDATE events") })
+        for text in texts {
+            let values = text.filter { $0 == "?" }.map { _ in SQLiteValue.integer(1) }
+            let plan = try index.database.rows("EXPLAIN QUERY PLAN \(text)", values) { $0.text(3) ?? "" }
+            let isNarrow = plan.allSatisfy { step in
+                !step.contains("SCAN") && !step.hasSuffix("(database=?)") && !step.hasSuffix("(timeline=?)")
+                    && !step.contains("events_by_kind (kind=?)")
+            }
+            #expect(isNarrow, "\(text): \(plan)")
+        }
+    }
+
     @Test("what is taken out, or put in anew, leaves nothing by which it is found")
     func removed() throws {
         let index = try IndexDatabase(":memory:")
