@@ -141,6 +141,7 @@ struct UndoCommand: ContainerCommand {
         let subject = try subject(in: container, interruption)
         let undo = try begin(container, subject, interruption)
         defer { undo.close() }
+        if toSQL == nil { try undo.target?.requireRights(for: undo.plan, superuser: container.identity.superuser) }
         let view = UndoView(subject, undo.plan, into: undo.target?.title)
         for remark in undo.plan.remarks { render.warning(remark) }
         if toSQL != nil {

@@ -70,6 +70,16 @@ struct DiffScenarios {
             let same = try archive.pgarchive.succeed(["diff", "--lsn", "\(position)"], deadline: 180)
             #expect(same.output.hasPrefix("the same: 6 tables, 136000 rows\n"), "\(same)")
             #expect(same.output.contains("1 unlogged table not compared"), "\(same)")
+            // Who may read nothing is not told that all is the same.
+            try archive.upstream.sql("create role stranger login")
+            let stranger = "host=\(archive.upstream.sockets) port=\(archive.upstream.port) user=stranger"
+            let unread = try archive.pgarchive.run(
+                ["diff", "--lsn", "\(position)", "--table", "shop.orders", "--against", stranger],
+                deadline: 180
+            )
+            #expect(unread.status == 10, "\(unread)")
+            #expect(unread.output == "no difference found: 0 tables, 0 rows; 1 table not compared\n", "\(unread)")
+            #expect(unread.error.contains("role stranger may not read it"), "\(unread)")
 
             try archive.upstream.sql(Self.mistakes, database: "shop")
             let words = ["diff", "--lsn", "\(position)"]

@@ -90,7 +90,8 @@ private struct Evening {
     }
 
     mutating func run(_ line: String) throws {
-        let line = line.replacing("0/3A1B2C8", with: event)
+        // The page shows the positions of its own evening.
+        let line = line.replacing(#/--before 0/[0-9A-F]+/#, with: "--before \(event)")
         if line.contains(" snapshot create") { try archive.replayEverything() }
         let result = try shell(line)
         let words = line.split(separator: " ").map(String.init)

@@ -77,6 +77,13 @@ struct UndoScenarios {
                 mentions: "--yes"
             )
 
+            try archive.sales("create role stranger login")
+            let stranger = "host=\(archive.upstream.sockets) port=\(archive.upstream.port) user=stranger"
+            expectRefusal(
+                try archive.pgarchive.run(["undo", "--drop", "orders", "--into", stranger, "--yes"], deadline: 120),
+                status: 4,
+                mentions: "role 'stranger' may not create tables in schema shop"
+            )
             let undone = try archive.undo("--drop", "orders", "--into", "upstream", "--yes")
             #expect(undone.output.contains("shop.orders: 2000 rows put back"), "\(undone)")
             // A line without its order came meanwhile: the foreign key is there for what comes, and that is said.
@@ -188,6 +195,16 @@ struct UndoScenarios {
                     + "delete from shop.orders where id in (1998, 1999)"
             )
             try archive.replayedOrDurable()
+            try archive.sales("create role stranger login")
+            let stranger = "host=\(archive.upstream.sockets) port=\(archive.upstream.port) user=stranger"
+            expectRefusal(
+                try archive.pgarchive.run(
+                    ["undo", "--delete", "shop.orders", "--into", stranger, "-y"],
+                    deadline: 120
+                ),
+                status: 4,
+                mentions: "may not add rows to shop.lines"
+            )
             let undone = try archive.undo("--delete", "shop.orders", "--into", "upstream", "--yes")
             #expect(undone.output.contains("shop.orders: 999 of 1000 rows put back"), "\(undone)")
             #expect(undone.output.contains("stay as they are: 1 (with other values: 1)"), "\(undone)")

@@ -60,7 +60,7 @@ package final class ComparedDatabase {
         SELECT n.nspname, c.relname,
           CASE WHEN c.relpersistence = 'u' THEN 'it is unlogged'
           WHEN NOT has_table_privilege(c.oid, 'SELECT') OR NOT has_schema_privilege(n.oid, 'USAGE')
-            THEN 'it may not be read'
+            THEN format('role %s may not read it', quote_ident(current_user))
           WHEN row_security_active(c.oid) THEN 'its policies hide rows'
           WHEN c.relkind = 'p' AND EXISTS (SELECT FROM pg_partition_tree(c.oid) p JOIN pg_class k ON k.oid = p.relid
             WHERE k.relkind = 'f') THEN 'a partition is another server''s'

@@ -323,7 +323,8 @@ package final class Undo {
             throw ArchiveError(
                 .failed,
                 "nothing was put back: the server refused it",
-                hint: "--to-sql FILE writes the statements, to be changed and run by hand",
+                hint: "--into takes another role's connection; --to-sql FILE writes the statements, to be changed and "
+                    + "run by hand",
                 details: trouble.lines.suffix(10).map(Self.withoutPlace)
             )
         }

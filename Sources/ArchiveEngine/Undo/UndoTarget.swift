@@ -1,4 +1,4 @@
-import ArchiveModel
+package import ArchiveModel
 package import PostgresLink
 
 /// The server into which something is put back.
@@ -29,10 +29,11 @@ package struct UndoTarget: Sendable {
         defer { sql.close() }
         let found = try sql.query(
             """
-            SELECT number FROM unnest($1::text[]) WITH ORDINALITY wanted (name, number)
-            WHERE to_regclass(name) IS NOT NULL
+            SELECT number FROM unnest($1::text[], $2::text[]) WITH ORDINALITY wanted (schema, name, number)
+            JOIN pg_catalog.pg_namespace n ON n.nspname = schema
+            JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid AND c.relname = name
             """,
-            [SQLText.array(names.map(\.sql))]
+            Self.arrays(names)
         ).compactMap { ($0.first ?? nil).flatMap { Int($0) } }
         return Set(found.compactMap { names.indices.contains($0 - 1) ? names[$0 - 1] : nil })
     }
@@ -49,23 +50,65 @@ package struct UndoTarget: Sendable {
         )
     }
 
+    /// Refuses what the role may not do there for certain, before all is read for it.
+    package func requireRights(for plan: UndoPlan, superuser: String) throws {
+        let sql = try open()
+        defer { sql.close() }
+        let isDrop = plan.kind == .drop
+        let found = try sql.query(
+            isDrop
+                ? """
+                SELECT 'create tables in schema ' || quote_ident(nspname), current_user FROM pg_catalog.pg_namespace
+                WHERE nspname = ANY ($1::text[]) AND NOT has_schema_privilege(oid, 'CREATE') ORDER BY nspname LIMIT 1
+                """
+                : """
+                SELECT format('add rows to %I.%I', schema, name), current_user
+                FROM unnest($1::text[], $2::text[]) wanted (schema, name)
+                JOIN pg_catalog.pg_namespace n ON n.nspname = schema
+                JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid AND c.relname = name
+                WHERE NOT has_schema_privilege(n.oid, 'USAGE') OR NOT has_table_privilege(c.oid, 'INSERT')
+                ORDER BY schema, name LIMIT 1
+                """,
+            isDrop
+                ? [SQLText.array(plan.tables.map(\.name.schema))]
+                : Self.arrays(plan.tables.map(\.name))
+        )
+        guard let row = found.first, row.count == 2, let what = row[0], let role = row[1] else { return }
+        let other = connection.passwordTaken().without.merging(["user": superuser])
+        throw ArchiveError(
+            .refused,
+            "role '\(role)' may not \(what) there, so nothing was put back",
+            hint: "the owner or a superuser may: --into \"\(other.redacted)\""
+        )
+    }
+
     /// Columns of a table that can be written; nil where there is no such table.
     func columns(of name: TableName) throws -> Set<String>? {
         let sql = try open()
         defer { sql.close() }
-        guard try sql.value("SELECT to_regclass($1) IS NOT NULL", [name.sql]) == "t" else { return nil }
+        guard let relation = try sql.value(Self.relation, [name.schema, name.name]) else { return nil }
         let rows = try sql.query(
             """
             SELECT attname FROM pg_catalog.pg_attribute
-            WHERE attrelid = to_regclass($1) AND attnum > 0 AND NOT attisdropped AND attgenerated = ''
+            WHERE attrelid = $1::oid AND attnum > 0 AND NOT attisdropped AND attgenerated = ''
             """,
-            [name.sql]
+            [relation]
         )
         return Set(rows.compactMap { $0.first ?? nil })
     }
 
     /// For people to give to psql, which asks for the password.
     package var psqlArgument: String { connection.passwordTaken().without.text }
+
+    /// By the catalogs: `to_regclass` is an error in a schema that the role may not use.
+    private static let relation = """
+        SELECT c.oid FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+        WHERE n.nspname = $1 AND c.relname = $2
+        """
+
+    private static func arrays(_ names: [TableName]) -> [String] {
+        [SQLText.array(names.map(\.schema)), SQLText.array(names.map(\.name))]
+    }
 
     /// For psql: the secret goes by the environment, which nobody else can read.
     var forTool: (argument: String, environment: [String: String]) {

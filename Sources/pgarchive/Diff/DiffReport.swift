@@ -33,11 +33,14 @@ struct DiffReport {
         let same = compared.count { $0.counts.areSame && $0.only == nil }
         let unlogged = databases.flatMap(\.notCompared).count { $0.isUnlogged }
         var text = hasDifferences ? table(palette) + examples(palette) + "\n" : ""
-        text +=
-            hasDifferences
-            ? "\(HumanText.count(same, "table")) the same\n"
-            : palette.green("the same") + ": \(HumanText.count(same, "table"))"
-                + ", \(rowCount(compared)) rows\n"
+        let tables = HumanText.count(same, "table")
+        let rest = unreadable.isEmpty ? "" : "; \(HumanText.count(unreadable.count, "table")) not compared"
+        if hasDifferences {
+            text += "\(tables) the same\(rest)\n"
+        } else {
+            let verdict = unreadable.isEmpty ? palette.green("the same") : "no difference found"
+            text += "\(verdict): \(tables), \(rowCount(compared)) rows\(rest)\n"
+        }
         if unlogged > 0 {
             text += "\(HumanText.count(unlogged, "unlogged table")) not compared: no recovery brings their rows back\n"
         }
