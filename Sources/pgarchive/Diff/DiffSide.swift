@@ -39,8 +39,10 @@ struct DiffSide {
     }
 
     static func server(_ text: String) throws -> DiffSide {
-        let server = try ConnectionString(text)
-        return DiffSide(title: "\(server.shortened), as it is now", target: { server.naming($0) }, close: {})
+        let given = try ConnectionString(text)
+        // Where none is named the user's own may not be there; which databases there are every one knows.
+        let server = given.defaulting(["dbname": "postgres"])
+        return DiffSide(title: "\(given.shortened), as it is now", target: { server.naming($0) }, close: {})
     }
 
     private static func local(_ container: Container, _ port: Int, _ database: String?) throws -> ConnectionString {
