@@ -150,17 +150,13 @@ struct CloneConfiguration {
             ("shared_preload_libraries", ServerSettings.withoutJobs(container.settings.preloadLibraries)),
         ]
         if stage == .recovering {
-            settings += [
-                ("hot_standby", "on"),
-                ("recovery_target_timeline", String(record.path.target.rawValue)),
-                ("recovery_prefetch", "off"),
-                ("wal_retrieve_retry_interval", "20ms"),
-            ]
+            let wal = wal(isChecked: walIsChecked)
+            settings += wal.settings
             // A look may go on to a later target while it runs, which no setting on the command line could.
             if record.isLook {
                 try writeTarget(walIsChecked: walIsChecked)
             } else {
-                settings.append(("restore_command", try wal(isChecked: walIsChecked).command()))
+                settings.append(("restore_command", try wal.command()))
             }
         }
         return ServerLaunch(

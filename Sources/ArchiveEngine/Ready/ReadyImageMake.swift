@@ -187,12 +187,9 @@ package struct ReadyImageMake: Sendable {
             // All of it is made durable once, at the end; until then it counts as half-made.
             ("fsync", "off"),
             ("autovacuum", "off"),
-            ("hot_standby", "on"),
             ("restore_command", try wal(plan).command()),
-            ("recovery_target_timeline", String(plan.path.target.rawValue)),
-            ("recovery_prefetch", "off"),
-            ("wal_retrieve_retry_interval", "20ms"),
         ]
+        settings += wal(plan).settings
         var launch = ServerLaunch(
             installation: try container.installation(),
             dataDirectory: tree.data,

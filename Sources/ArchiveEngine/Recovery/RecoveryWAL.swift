@@ -16,6 +16,18 @@ struct RecoveryWAL: Sendable {
     /// The server goes on beside the archive's own: it must not take a timeline that the archive has.
     var takesNewTimeline = false
 
+    /// With what a server recovers, beside the command.
+    var settings: [(name: String, value: String)] {
+        [
+            ("hot_standby", "on"),
+            ("recovery_target_timeline", String(path.target.rawValue)),
+            ("recovery_prefetch", "off"),
+            ("wal_retrieve_retry_interval", "20ms"),
+            // What it recycles would bear the names of segments that are prepared for it.
+            ("wal_recycle", "off"),
+        ]
+    }
+
     /// The server's restore_command.
     func command() throws -> String {
         var words = ["--path", path.description, "--until", stop.description, "--end-file", endFile, "--ahead"]

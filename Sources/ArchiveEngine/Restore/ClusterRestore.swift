@@ -232,12 +232,9 @@ package struct ClusterRestore: Sendable {
             ("shared_preload_libraries", ServerSettings.withoutJobs(container.settings.preloadLibraries)),
             // All of it is made durable once, at the end; until then it counts as half-made.
             ("fsync", "off"),
-            ("hot_standby", "on"),
             ("restore_command", try wal.command()),
-            ("recovery_target_timeline", String(plan.path.target.rawValue)),
-            ("recovery_prefetch", "off"),
-            ("wal_retrieve_retry_interval", "20ms"),
         ]
+        settings += wal.settings
         return ServerLaunch(
             installation: try container.installation(),
             dataDirectory: place.data,
