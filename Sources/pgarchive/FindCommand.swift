@@ -83,12 +83,11 @@ struct FindCommand: ContainerCommand {
     func run(in container: Container) throws {
         let filter = try filter()
         var search = try search(filter, in: container)
-        if search.found.isEmpty, search.nearest == nil, !search.unnamed.isEmpty {
-            // One of them may be it: each is looked at, and remembered. A name that is nearly one is a mistyped one.
-            let unnamed = search.unnamed
+        let unnamed = toBeNamed(search)
+        if !unnamed.isEmpty {
             let interruption = try Interruption()
             render.remark(
-                "none is known by name: looking at \(HumanText.count(min(unnamed.count, EventLook.most), "event")) of "
+                "\(search.found.isEmpty ? "none" : "none later") is known by name: looking at \(HumanText.count(min(unnamed.count, EventLook.most), "event")) of "
                     + "unnamed tables, in throwaway servers, which takes a moment"
             )
             _ = try global.withProgress { progress in
@@ -114,6 +113,14 @@ struct FindCommand: ContainerCommand {
                     + "'\(table)': 'pgarchive wal_archive events --resolve-names' looks them up"
             )
         }
+    }
+
+    /// Those that may be what is looked for, which are looked at, and remembered; a name that is nearly one is a
+    /// mistyped one. Where some are found, a few later ones: who made a mistake means the last.
+    private func toBeNamed(_ search: EventSearch) -> [UnnamedEvent] {
+        guard let newest = search.found.first?.named.event else { return search.nearest == nil ? search.unnamed : [] }
+        let later = search.unnamed.filter { $0.timeline >= newest.timeline && $0.start > newest.start }
+        return later.count <= 3 ? later : []
     }
 
     private func filter() throws -> EventFilter {

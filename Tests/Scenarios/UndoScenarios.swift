@@ -336,6 +336,14 @@ struct UndoScenarios {
             let found = try archive.pgarchive.succeed(["find", "--dropped", "fleeting"], deadline: 120)
             #expect(found.output.contains("dropped public.fleeting in postgres"), "\(found)")
             #expect(found.error.contains("1 event of unnamed tables, in throwaway servers"), "\(found)")
+            // A later one of the same name is looked for too, though one is known.
+            try archive.upstream.sqlEach(
+                "create table fleeting as select generate_series(1, 250) n; drop table fleeting"
+            )
+            try archive.replayedOrDurable()
+            let both = try archive.pgarchive.succeed(["find", "--dropped", "fleeting"], deadline: 120)
+            #expect(both.output.components(separatedBy: "dropped public.fleeting").count == 3, "\(both)")
+            #expect(both.error.contains("none later is known by name"), "\(both)")
             // Somebody is making a table of the name, and the undo waits for them.
             let other = try archive.upstream.startSession("begin; create table fleeting (); select pg_sleep(300)")
             let waiting = "from pg_stat_activity where application_name = 'pgarchive undo'"

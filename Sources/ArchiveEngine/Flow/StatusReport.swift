@@ -21,8 +21,11 @@ package struct StatusReport: Codable, Sendable {
     package var parts: [PartReport]
     package var waterline: Waterline
     package var snapshots: Int
+    /// Without the looks.
     package var clones: Int
     package var clonesRunning: Int
+    /// Throwaway servers behind `psql` and `dump`, which are there for a while.
+    package var looks: Int = 0
     /// The line for the upstream's postgresql.conf, where WAL is pushed; nil where it is only received.
     package var archiveCommand: String?
     /// What the last `wal_archive verify` of each kind said.
@@ -77,8 +80,9 @@ package struct StatusReport: Codable, Sendable {
                 container: container
             ),
             snapshots: snapshots.count,
-            clones: clones.count,
-            clonesRunning: clones.count { CloneServer(container, $0).isRunning },
+            clones: clones.count { !$0.isLook },
+            clonesRunning: clones.count { !$0.isLook && CloneServer(container, $0).isRunning },
+            looks: clones.count(where: \.isLook),
             archiveCommand: try PushedWAL.archiveCommand(container),
             verified: LastVerification.read(container)
         )

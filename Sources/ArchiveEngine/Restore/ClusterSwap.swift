@@ -352,7 +352,7 @@ package struct ClusterSwap: Sendable {
         throw ArchiveError(
             .refused,
             "the server of '\(directory)' is running, process \(server.pid)",
-            hint: "stop it first; 'restore --to DIR' makes a cluster elsewhere while it runs"
+            hint: "stop it first: clusters are exchanged, and removed, while no server runs on them"
         )
     }
 

@@ -61,7 +61,8 @@ enum StatusText {
             + parts(report.parts, palette)
             + waterline(report.waterline.stations, palette, now: now)
             + "\n\(HumanText.count(report.snapshots, "snapshot")), \(HumanText.count(report.clones, "clone"))"
-            + (report.clones > 0 ? " (\(report.clonesRunning) running)" : "") + "\n"
+            + (report.clones > 0 ? " (\(report.clonesRunning) running)" : "")
+            + (report.looks > 0 ? ", \(HumanText.count(report.looks, "throwaway server"))" : "") + "\n"
             + report.verified.map { verified($0, palette, now: now) + "\n" }.joined()
             + archiveCommand(report.archiveCommand)
             + report.waterline.violations.map { palette.red("inconsistent: \($0)") + "\n" }.joined()

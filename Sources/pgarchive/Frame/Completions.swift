@@ -22,7 +22,7 @@ enum Completions {
     }
 
     static func clones(_ words: [String]) -> [String] {
-        container(words).flatMap { try? CloneCatalog($0).listed().map(\.name) } ?? []
+        container(words).flatMap { try? CloneCatalog($0).listed().filter { !$0.isLook }.map(\.name) } ?? []
     }
 
     /// Of what people want the state before of; zsh shows what each is.

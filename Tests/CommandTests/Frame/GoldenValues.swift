@@ -48,6 +48,7 @@ enum GoldenValues {
             snapshots: 3,
             clones: 2,
             clonesRunning: 1,
+            looks: 1,
             verified: [
                 LastVerification(at: before(86_400), deep: true, findings: 0, first: nil),
                 LastVerification(
