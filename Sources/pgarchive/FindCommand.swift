@@ -88,8 +88,9 @@ struct FindCommand: ContainerCommand {
             let interruption = try Interruption()
             let none = search.found.isEmpty ? "none" : "none later"
             render.remark(
-                "\(none) is known by name: looking at \(HumanText.count(min(unnamed.count, EventLook.most), "event")) of "
-                    + "unnamed tables, in throwaway servers, which takes a moment"
+                "\(none) is known by name: looking at "
+                    + "\(HumanText.count(min(unnamed.count, EventLook.most), "event")) of unnamed tables, in throwaway "
+                    + "servers, which takes a moment"
             )
             _ = try global.withProgress { progress in
                 try EventLook(container, progress: progress, interruption: interruption)
@@ -118,8 +119,8 @@ struct FindCommand: ContainerCommand {
 
     /// Those that may be what is looked for, which are looked at, and remembered.
     ///
-    /// A name that is nearly one is a mistyped one. Where some are found, a few later ones: who made a mistake means the
-    /// last.
+    /// A name that is nearly one is a mistyped one. Where some are found, only a few later ones: who made a mistake
+    /// means the last.
     private func toBeNamed(_ search: EventSearch) -> [UnnamedEvent] {
         guard let newest = search.found.first?.named.event else { return search.nearest == nil ? search.unnamed : [] }
         let later = search.unnamed.filter { $0.timeline >= newest.timeline && $0.start > newest.start }
