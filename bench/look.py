@@ -1,6 +1,7 @@
 """From the command to the first row of a moment: pgarchive's looks and ready clones, and pgBackRest's restore."""
 import json
 import os
+import re
 import shutil
 import subprocess
 import threading
@@ -177,9 +178,15 @@ class Bench:
         begin = time.monotonic()
         self.number += 1
         name = f"b{self.number}"
-        words = [name if word == "NAME" else word for word in arguments]
-        self.pgarchive("clone", "create", *words, "--start")
+        self.ask([name if word == "NAME" else word for word in arguments])
         return name, begin
+
+    def ask(self, words):
+        """A clone is made and started, and answers."""
+        told = self.pgarchive("clone", "create", *words, "--start")
+        port = re.search(r"on port ([0-9]+)", told).group(1)
+        if self.asker.ask(f"host={self.container}/run port={port} user=postgres dbname=postgres", COUNT) is None:
+            raise SystemExit(f"error: a clone does not answer: {told}")
 
     def clone(self, moment):
         name, begin = self.started(["NAME", "--at", moment.time])
@@ -197,8 +204,7 @@ class Bench:
         names = [f"t{self.number}-{number}" for number in range(10)]
         self.number += 1
         begin = time.monotonic()
-        works = [threading.Thread(target=self.pgarchive, args=("clone", "create", "start", name, "--start"))
-                 for name in names]
+        works = [threading.Thread(target=self.ask, args=(["start", name],)) for name in names]
         for work in works:
             work.start()
         for work in works:
@@ -231,7 +237,7 @@ class Bench:
         with open(os.path.join(directory, "log"), "w", encoding="utf-8") as log:
             process = self.servers[directory] = subprocess.Popen(
                 server, env=CLEAN, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd="/")
-        while Asker().ask(f"host={directory} user=postgres dbname=postgres", COUNT) is None:
+        while self.asker.ask(f"host={directory} user=postgres dbname=postgres", COUNT) is None:
             if process.poll() is not None:
                 raise SystemExit(f"the server ended: see {directory}/log")
             time.sleep(0.002)

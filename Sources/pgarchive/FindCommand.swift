@@ -92,11 +92,16 @@ struct FindCommand: ContainerCommand {
                     + "\(HumanText.count(min(unnamed.count, EventLook.most), "event")) of unnamed tables, in throwaway "
                     + "servers, which takes a moment"
             )
-            _ = try global.withProgress { progress in
-                try EventLook(container, progress: progress, interruption: interruption)
-                    .resolve(unnamed) { [render] in render.warning($0) }
+            do {
+                _ = try global.withProgress { progress in
+                    try EventLook(container, progress: progress, interruption: interruption)
+                        .resolve(unnamed) { [render] in render.warning($0) }
+                }
+                search = try self.search(filter, in: container)
+            } catch  where !search.found.isEmpty {
+                // What is known is worth having; an interruption ends the looking only.
+                render.warning("the later ones could not be looked at: \((error as? ArchiveError)?.what ?? "\(error)")")
             }
-            search = try self.search(filter, in: container)
         }
         if search.found.isEmpty, let xid {
             return try transaction(try TargetRequest.transaction(xid), in: container)
@@ -123,7 +128,7 @@ struct FindCommand: ContainerCommand {
     /// means the last.
     private func toBeNamed(_ search: EventSearch) -> [UnnamedEvent] {
         guard let newest = search.found.first?.named.event else { return search.nearest == nil ? search.unnamed : [] }
-        let later = search.unnamed.filter { $0.timeline >= newest.timeline && $0.start > newest.start }
+        let later = search.unnamed.filter { ($0.timeline, $0.start) > (newest.timeline, newest.start) }
         return later.count <= 3 ? later : []
     }
 

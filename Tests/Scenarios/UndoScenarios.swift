@@ -341,6 +341,11 @@ struct UndoScenarios {
                 "create table fleeting as select generate_series(1, 250) n; drop table fleeting"
             )
             try archive.replayedOrDurable()
+            // What is known is shown also where that fails.
+            let failing = archive.pgarchive.setting("PGARCHIVE_FAULT", "clone.beforeCopy=error")
+            let known = try failing.succeed(["find", "--dropped", "fleeting"], deadline: 120)
+            #expect(known.output.components(separatedBy: "dropped public.fleeting").count == 2, "\(known)")
+            #expect(known.error.contains("the later ones could not be looked at"), "\(known)")
             let both = try archive.pgarchive.succeed(["find", "--dropped", "fleeting"], deadline: 120)
             #expect(both.output.components(separatedBy: "dropped public.fleeting").count == 3, "\(both)")
             #expect(both.error.contains("none later is known by name"), "\(both)")

@@ -54,10 +54,17 @@ package struct ArchiveContents {
     ) throws -> Result {
         var isOpen = false
         do {
-            // Most of the time it is enough to look, and nobody is waited for.
-            if glance, let found = try IndexFile(container).look({ try Self.glance($0, container).map(body) }) {
-                return found
+            do {
+                // Most of the time it is enough to look, and nobody is waited for.
+                let look = { (index: IndexDatabase) throws -> Result? in
+                    isOpen = true
+                    return try Self.glance(index, container).map(body)
+                }
+                if glance, let found = try IndexFile(container).look(look) { return found }
+            } catch let error as SQLiteError where error.isDamage && error.path == container.paths.index {
+                // Who works on it puts it away.
             }
+            isOpen = false
             return try IndexFile(container).use(for: work, say: say) { index in
                 isOpen = true
                 return try body(read(index, container, progress))

@@ -90,7 +90,7 @@ package struct EventFilter: Sendable {
     }
 }
 
-/// One whose names are not known: where it is.
+/// One whose names are not known, or several of a transaction that are alike: where it is.
 package struct UnnamedEvent: Hashable, Sendable {
     package let start: LSN
     package let timeline: TimelineID
@@ -148,7 +148,7 @@ package struct EventList: Sendable {
             return true
         }
         list.events.reverse()
-        list.unnamed = (list.unnamed + unvisited).sorted { $0.isBefore($1) }
+        list.unnamed = Set(list.unnamed + unvisited).sorted { $0.isBefore($1) }
         return list
     }
 }

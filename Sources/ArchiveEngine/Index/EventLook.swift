@@ -31,10 +31,11 @@ package struct EventLook {
         var left = Array(events.dropLast(Self.most))
         for unnamed in events.suffix(Self.most).reversed() {
             do {
-                // An earlier look may have found it.
-                for event in try unknown(unnamed, say) {
-                    try interruption?.check()
-                    let names = try look(before: event, index)
+                try interruption?.check()
+                // An earlier look may have found it. All of one transaction are of one moment and one database.
+                let events = try unknown(unnamed, say)
+                if let first = events.first {
+                    let names = try look(before: first, for: events, index)
                     try IndexFile(container).use(for: "a look at names", say: say) { database in
                         try database.database.transaction {
                             for name in names { try database.insert(name) }
@@ -93,8 +94,12 @@ package struct EventLook {
         }
     }
 
-    /// The relations of an event, as the catalogs had them just before it.
-    private func look(before event: SurveyEvent, _ index: TargetIndex) throws -> [KnownName] {
+    /// The relations of events that begin at one position, as the catalogs had them just before it.
+    private func look(
+        before event: SurveyEvent,
+        for events: [SurveyEvent],
+        _ index: TargetIndex
+    ) throws -> [KnownName] {
         guard let database = event.database, database != 0 else { return [] }
         progress.step("looking at the catalogs just before \(event.start)")
         let plan = try TargetResolver(container, index: index).resolve(
@@ -112,12 +117,14 @@ package struct EventLook {
         let catalog = CatalogNames(container: container, port: look.port)
         let shared = try catalog.shared(at: event.start)
         guard let databaseName = shared.databases[database] else { return [] }
-        let wanted = event.kind.relations
+        let wanted = events.map(\.kind.relations)
         // The database may be as new as the table.
         let itself = shared.names.filter { $0.kind == .database && $0.relation == database }
         return try itself
             + catalog.relations(of: database, name: databaseName, at: event.start, withTOASTIndexes: true)
-            .filter { wanted.oids.contains($0.relation) || wanted.files.contains($0.file) }
+            .filter { name in
+                wanted.contains { $0.oids.contains(name.relation) || $0.files.contains(name.file) }
+            }
             .map { found in
                 var name = found
                 // It is no more, or has another file, from the event on.

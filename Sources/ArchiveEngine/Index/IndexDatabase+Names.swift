@@ -210,13 +210,15 @@ extension IndexDatabase {
     }
 
     /// Takes out names that only WAL before this position could ask for, and no event does.
-    func removeNames(before position: LSN) throws(SQLiteError) {
+    package func removeNames(before position: LSN) throws(SQLiteError) {
         try database.run(
             """
             DELETE FROM names WHERE seen_to < ? AND NOT EXISTS (
-                SELECT 1 FROM event_relations AS used WHERE used.database = names.database
-                AND (used.is_file = 1 AND used.relation = names.file
-                     OR used.is_file = 0 AND used.relation = names.relation)
+                SELECT 1 FROM event_relations AS used
+                WHERE used.database = names.database AND used.is_file = 1 AND used.relation = names.file
+            ) AND NOT EXISTS (
+                SELECT 1 FROM event_relations AS used
+                WHERE used.database = names.database AND used.is_file = 0 AND used.relation = names.relation
             )
             """,
             [SQLiteValue(position)]

@@ -66,7 +66,12 @@ package final class IndexDatabase {
     private func namesOfAnyVersion() throws(SQLiteError) -> ([KnownName], NamesState?) {
         let tables = try database.rows("SELECT name FROM sqlite_schema WHERE name IN ('names', 'state')") { $0.text(0) }
         guard tables.count == 2 else { return ([], nil) }
-        return (try names("true", []), try namesState())
+        do {
+            return (try names("true", []), try namesState())
+        } catch  where !error.isDamage {
+            // A later version has them otherwise.
+            return ([], nil)
+        }
     }
 
     /// Positions and ids are integers, times PostgreSQL's microseconds.

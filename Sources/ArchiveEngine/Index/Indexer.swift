@@ -35,19 +35,21 @@ final class Indexer: Sendable {
         var follow = Follow()
         while !isEnding {
             let begin = SystemClock.monotonicSeconds()
+            var passed = begin
             do {
                 // New segments first; then what has names is noted, until segments come again.
                 var isComplete = try pass()
-                let passed = SystemClock.monotonicSeconds()
-                if isComplete { isComplete = try note(until: passed + max(2, (passed - begin) * Self.leisure)) }
+                passed = SystemClock.monotonicSeconds()
+                if isComplete { isComplete = try note(until: passed + 2) }
                 follow.trouble = nil
                 follow.isBehind = !isComplete
             } catch {
+                passed = SystemClock.monotonicSeconds()
                 follow.note("\(error)", log)
                 IndexStatus.note(reason: "\(error)", container)
             }
             refreshNames(&follow)
-            let took = SystemClock.monotonicSeconds() - begin
+            let took = passed - begin
             follow.wait(ending.raw, container, atLeastSeconds: min(took * Self.leisure, 60), Self.lookMilliseconds)
         }
     }

@@ -39,7 +39,10 @@ package struct Indexing: Sendable {
 
     func run(_ index: IndexDatabase, _ plan: IndexPlan, _ present: PresentSegments) throws -> Outcome {
         var outcome = Outcome()
-        if !plan.remove.isEmpty { try remove(plan.remove, from: index, &outcome) }
+        if !plan.remove.isEmpty {
+            // While much has to be read, events that need names may not be there yet.
+            try remove(plan.remove, withNames: plan.segmentsToRead < Self.batch, from: index, &outcome)
+        }
         for run in plan.read {
             guard outcome.isComplete else { break }
             try read(run, of: present, into: index, &outcome)
@@ -47,13 +50,18 @@ package struct Indexing: Sendable {
         return outcome
     }
 
-    private func remove(_ runs: [IndexPlan.Run], from index: IndexDatabase, _ outcome: inout Outcome) throws {
+    private func remove(
+        _ runs: [IndexPlan.Run],
+        withNames: Bool,
+        from index: IndexDatabase,
+        _ outcome: inout Outcome
+    ) throws {
         try index.database.transaction {
             for run in runs {
                 try index.remove(run)
                 outcome.segmentsRemoved += run.numbers.upperBound - run.numbers.lowerBound + 1
             }
-            if let first = try index.firstNumber() {
+            if withNames, let first = try index.firstNumber() {
                 try index.removeNames(before: container.segmentSize.start(of: first))
             }
         }

@@ -66,7 +66,8 @@ package struct UndoTarget: Sendable {
                 FROM unnest($1::text[], $2::text[]) wanted (schema, name)
                 JOIN pg_catalog.pg_namespace n ON n.nspname = schema
                 JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid AND c.relname = name
-                WHERE NOT has_schema_privilege(n.oid, 'USAGE') OR NOT has_table_privilege(c.oid, 'INSERT')
+                WHERE NOT has_schema_privilege(n.oid, 'USAGE')
+                    OR NOT (has_table_privilege(c.oid, 'INSERT') OR has_any_column_privilege(c.oid, 'INSERT'))
                 ORDER BY schema, name LIMIT 1
                 """,
             isDrop
@@ -74,11 +75,11 @@ package struct UndoTarget: Sendable {
                 : Self.arrays(plan.tables.map(\.name))
         )
         guard let row = found.first, row.count == 2, let what = row[0], let role = row[1] else { return }
-        let other = connection.passwordTaken().without.merging(["user": superuser])
+        let other = connection.withoutSecrets.merging(["user": superuser])
         throw ArchiveError(
             .refused,
             "role '\(role)' may not \(what) there, so nothing was put back",
-            hint: "the owner or a superuser may: --into \"\(other.redacted)\""
+            hint: "a superuser may, or who is granted it: --into \"\(other.text)\""
         )
     }
 
@@ -98,7 +99,7 @@ package struct UndoTarget: Sendable {
     }
 
     /// For people to give to psql, which asks for the password.
-    package var psqlArgument: String { connection.passwordTaken().without.text }
+    package var psqlArgument: String { connection.withoutSecrets.text }
 
     /// By the catalogs: `to_regclass` is an error in a schema that the role may not use.
     private static let relation = """

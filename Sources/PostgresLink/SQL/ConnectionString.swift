@@ -88,6 +88,13 @@ package struct ConnectionString: Sendable, Hashable {
         (removing("password"), value(of: "password"))
     }
 
+    /// For people to type: they are asked for the password, and know the other secrets.
+    package var withoutSecrets: ConnectionString {
+        var rest = self
+        rest.settings.removeAll(where: \.isSecret)
+        return rest
+    }
+
     /// For commands of the replication protocol (`IDENTIFY_SYSTEM`, …), as PostgreSQL's own tools ask for it.
     package var forReplication: ConnectionString {
         // The database name counts only for a password file's entry there.

@@ -74,6 +74,47 @@ struct FindBenchmark {
             #expect(try EventList.find(filter, in: contents).events.count == 6)
         }
     }
+
+    @Test("a transaction that did the same to many tables without names is one moment to look at")
+    func alike() throws {
+        try TestDirectory.with { directory in
+            let container = try ContainerFixture.container(in: directory)
+            try FileTree.makeDirectory(container.paths.walArchive)
+            let week = Week(container: container, first: 100, count: 3, database: 5, files: [])
+            try week.fill()
+            let index = try IndexDatabase(container.paths.index)
+            func unnamed() throws -> [UnnamedEvent] {
+                try ArchiveContents.use(container, for: "a test", say: { _ in }) { contents in
+                    var filter = EventFilter()
+                    filter.kinds = ["mass-delete"]
+                    filter.table = "orders"
+                    return try EventList.find(filter, in: contents).unnamed
+                }
+            }
+            try index.database.transaction { try index.insert(week.alike(101, files: 20_000..<20_300)) }
+            #expect(try unnamed().map(\.start) == [week.start(101).advanced(by: 128)])
+            while try index.noteNames() {}
+            #expect(try unnamed().map(\.start) == [week.start(101).advanced(by: 128)])
+        }
+    }
+
+    @Test("an index that is damaged is put away by who only wants to look")
+    func damaged() throws {
+        try TestDirectory.with { directory in
+            let container = try ContainerFixture.container(in: directory)
+            try FileTree.makeDirectory(container.paths.walArchive)
+            let week = Week(container: container, first: 100, count: 3, database: 5, files: [])
+            try week.fill()
+            try FileTree.replace(container.paths.index, text: String(repeating: "no database ", count: 1000))
+            var said: [String] = []
+            let count = try ArchiveContents.use(container, for: "a test", glance: true, say: { said.append($0) }) {
+                try $0.index.extent().segments
+            }
+            #expect(count == 3)
+            #expect(said.count == 1 && said.first?.contains("is built anew") == true, "\(said)")
+            #expect(FileTree.exists("\(container.paths.index).damaged"))
+        }
+    }
 }
 
 private struct Week {
@@ -83,12 +124,20 @@ private struct Week {
     let database: UInt32
     /// Of tables in which rows are deleted and updated.
     let files: [UInt32]
+    private let end = Int64(Date().timeIntervalSince1970 - 946_684_800) - 3600
+
+    init(container: Container, first: UInt64, count: UInt64, database: UInt32, files: [UInt32]) {
+        self.container = container
+        self.first = first
+        self.count = count
+        self.database = database
+        self.files = files
+    }
 
     func start(_ number: UInt64) -> LSN { container.segmentSize.start(of: number) }
     /// A segment in fifteen seconds.
     func time(_ number: UInt64) -> PostgresTime {
-        let end = Int64(Date().timeIntervalSince1970 - 946_684_800) - 3600
-        return PostgresTime(rawValue: (end - Int64(first + count - number) * 15) * 1_000_000)
+        PostgresTime(rawValue: (end - Int64(first + count - number) * 15) * 1_000_000)
     }
     func id(_ number: UInt64) -> UInt32 { UInt32(truncatingIfNeeded: 1000 + (number - first) * 20) }
 
@@ -152,6 +201,24 @@ private struct Week {
         )
         let stored = try container.walDirectory.locate(name, completeOnly: true)
         return IndexedSegment(number: number, file: stored, summary: summary, events: events(number))
+    }
+
+    /// Rows of many tables were deleted by one transaction.
+    func alike(_ number: UInt64, files: Range<UInt32>) throws -> IndexedSegment {
+        let name = SegmentName(timeline: TimelineID(1), number: number, size: container.segmentSize)
+        var segment = try segment(number, name)
+        segment.events = files.map { file in
+            SurveyEvent(
+                start: start(number).advanced(by: 128),
+                end: start(number).advanced(by: 192),
+                timeline: TimelineID(1),
+                time: time(number),
+                transactionID: id(number),
+                database: database,
+                kind: .massDelete(relation: relation(file), rows: 200)
+            )
+        }
+        return segment
     }
 
     private func events(_ number: UInt64) -> [SurveyEvent] {

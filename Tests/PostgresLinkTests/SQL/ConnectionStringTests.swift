@@ -51,6 +51,12 @@ struct ConnectionStringTests {
         #expect(try ConnectionString("host=h").passwordTaken().password == nil)
     }
 
+    @Test func whatIsShownToBeTypedHasNoSecret() throws {
+        let connection = try ConnectionString("host=h password=one sslpassword=two sslkey=k user=u")
+        let words = Set(connection.withoutSecrets.text.split(separator: " "))
+        #expect(words == ["host=h", "sslkey=k", "user=u"])
+    }
+
     @Test(arguments: [
         "host", "password=my s3cr3t", "postgresql://u:s3cr3t@[::1/", "nosuchkeyword=1", "host='open",
         "password='s3cr3t", "service=prod", "host=a\0b",
