@@ -84,6 +84,7 @@ struct FindCommand: ContainerCommand {
         let filter = try filter()
         var search = try search(filter, in: container)
         let unnamed = toBeNamed(search)
+        var interrupted: ArchiveError?
         if !unnamed.isEmpty {
             let interruption = try Interruption()
             let none = search.found.isEmpty ? "none" : "none later"
@@ -98,9 +99,11 @@ struct FindCommand: ContainerCommand {
                         .resolve(unnamed) { [render] in render.warning($0) }
                 }
                 search = try self.search(filter, in: container)
-            } catch  where !search.found.isEmpty {
-                // What is known is worth having; an interruption ends the looking only.
+            } catch {
+                // What is known is worth having.
+                guard !search.found.isEmpty else { throw error }
                 render.warning("the later ones could not be looked at: \((error as? ArchiveError)?.what ?? "\(error)")")
+                if let error = error as? ArchiveError, error.code == .interrupted { interrupted = error }
             }
         }
         if search.found.isEmpty, let xid {
@@ -110,6 +113,7 @@ struct FindCommand: ContainerCommand {
         try render.list(rows, name: \.event.id.description) { palette in
             rows.isEmpty ? nothing(search) : rows.map { $0.text(palette) }.joined(separator: "\n")
         }
+        if let interrupted { throw interrupted }
         if search.hasMore { render.remark("earlier ones not shown: --limit 0 shows all") }
         if search.found.contains(where: { $0.named.isUnknown }) {
             render.remark("names that are not known: 'pgarchive wal_archive events --resolve-names' looks them up")

@@ -132,43 +132,6 @@ struct LookScenarios {
         }
     }
 
-    /// What lies ready on the way to one moment is of no use to a later one, and does not stay.
-    @Test func whatLiesReadyForAnEarlierMomentIsNotGiven() throws {
-        try Self.withDroppedTable { archive in
-            var moments: [String] = []
-            for n in 1...2 {
-                let sql = "create table if not exists steps (n int); insert into steps values (\(n))"
-                try archive.upstream.sql(sql, database: "shop")
-                moments.append(try archive.upstream.sql("select pg_current_wal_insert_lsn()"))
-                for _ in 1...3 {
-                    try archive.upstream.sql("select pg_logical_emit_message(false, 'far', repeat('x', 100000))")
-                    try archive.upstream.switchSegment()
-                }
-            }
-            try archive.switchAndReceive()
-            func ask(_ moment: String) throws -> String {
-                try archive.pgarchive.succeed(
-                    ["psql", "--lsn", moment, "--exclusive", "shop", "-X", "-A", "-t", "-c"]
-                        + ["select count(*), pg_last_wal_replay_lsn() from steps"],
-                    deadline: 120
-                ).output
-            }
-            #expect(try ask(moments[0]) == "1|\(moments[0])\n")
-            let looks = try archive.looks()
-            let name = try #require(looks.first)
-            let ready = "\(archive.path)/clones/\(name)/root/data/pg_wal/pgarchive.ahead"
-            let limit = try #require(LSN(moments[0]))
-            let size = try #require(SegmentSize(bytes: 1 << 20))
-            let segment = SegmentName(timeline: TimelineID(1), containing: limit, size: size)
-            #expect(!FileManager.default.fileExists(atPath: ready))
-            try TestCommand("/bin/mkdir", [ready]).succeed()
-            try SpoiltFile.write("cut", to: "\(ready)/\(segment)-\(limit.rawValue)")
-            #expect(try ask(moments[1]) == "2|\(moments[1])\n")
-            #expect(try archive.looks() == looks)
-            #expect(!FileManager.default.fileExists(atPath: ready))
-        }
-    }
-
     /// Nor is one moved that is used by its name, as any clone may be.
     @Test func aLookUsedByItsNameStays() throws {
         try Self.withDroppedTable { archive in

@@ -68,8 +68,9 @@ package final class IndexDatabase {
         guard tables.count == 2 else { return ([], nil) }
         do {
             return (try names("true", []), try namesState())
-        } catch  where !error.isDamage {
+        } catch {
             // A later version has them otherwise.
+            guard error.code == SQLITE_ERROR else { throw error }
             return ([], nil)
         }
     }

@@ -37,10 +37,10 @@ final class Indexer: Sendable {
             let begin = SystemClock.monotonicSeconds()
             var passed = begin
             do {
-                // New segments first; then what has names is noted, until segments come again.
-                var isComplete = try pass()
+                // New segments first; then what has names is noted, for a while.
+                let outcome = try pass()
                 passed = SystemClock.monotonicSeconds()
-                if isComplete { isComplete = try note(until: passed + 2) }
+                let isComplete = try outcome == .named || outcome == .read && note(until: passed + 2)
                 follow.trouble = nil
                 follow.isBehind = !isComplete
             } catch {
@@ -54,8 +54,16 @@ final class Indexer: Sendable {
         }
     }
 
-    /// Reads what has come; whether nothing is left.
-    private func pass() throws -> Bool {
+    private enum Outcome {
+        /// Segments are left.
+        case behind
+        /// Names are left to be noted.
+        case read
+        case named
+    }
+
+    /// Reads what has come, and begins to note names.
+    private func pass() throws -> Outcome {
         let began = SystemClock.monotonicSeconds()
         let indexing = Indexing(
             container,
@@ -67,20 +75,22 @@ final class Indexer: Sendable {
             let present = try PresentSegments(container, index)
             let outcome = try indexing.run(index, indexing.plan(present), present)
             try IndexStatus.write(try index.end(size: container.segmentSize), container)
-            return outcome.isComplete
-        }
+            guard outcome.isComplete else { return .behind }
+            return try index.noteNames() ? .read : .named
+        } ?? .behind
     }
 
     /// Notes which events have their names; whether nothing is left.
     private func note(until end: Double) throws -> Bool {
-        while try use(for: "noting names", { try $0.noteNames() }) {
+        while try use(for: "noting names", { try $0.noteNames() }) ?? false {
             guard SystemClock.monotonicSeconds() < end, !isEnding else { return false }
             pause()
         }
         return true
     }
 
-    private func use(for work: String, _ body: (IndexDatabase) throws -> Bool) throws -> Bool {
+    /// Nil where another process is at it for long: it does the same.
+    private func use<Result>(for work: String, _ body: (IndexDatabase) throws -> Result) throws -> Result? {
         do {
             return try IndexFile(container).use(
                 for: work,
@@ -89,8 +99,7 @@ final class Indexer: Sendable {
                 body
             )
         } catch let conflict as LockConflict where conflict.path == container.paths.indexLock {
-            // Another process is at it for long: it does the same.
-            return false
+            return nil
         }
     }
 
