@@ -99,7 +99,7 @@ package struct ArchiveContents {
         _ = try indexing.run(index, plan, present)
         let numbers = Present(complete: present.complete, partial: present.partial, histories: present.histories)
         // After indexing, these are all that the plan did not hold back.
-        return try ArchiveContents(container, index, numbers, unindexed: unindexed(numbers, try index.numbers()))
+        return try ArchiveContents(container, index, numbers, unindexed: unindexed(numbers, try index.runs()))
     }
 
     /// By the names of files alone, where the index has all of them but the newest few; nil where that is not enough.
@@ -117,34 +117,31 @@ package struct ArchiveContents {
             present.complete[timeline] = Array(numbers.drop { $0 < size.number(of: beginning) })
         }
         let fewest = 2
-        var unindexed: [TimelineID: [UInt64]] = [:]
         let runs = try index.runs()
-        for timeline in Set(runs.keys).union(present.complete.keys) {
-            let numbers = present.complete[timeline] ?? []
-            let rest = Self.rest(of: numbers, without: runs[timeline] ?? [])
-            // Fewer are there than have rows: some are gone.
-            guard rest.count <= fewest, numbers.count - rest.count == runs[timeline]?.reduce(0, { $0 + $1.count }) ?? 0
-            else { return nil }
-            if !rest.isEmpty { unindexed[timeline] = rest }
-        }
+        let unindexed = unindexed(present, runs)
+        guard unindexed.values.reduce(0, { $0 + $1.count }) <= fewest,
+            runs.allSatisfy({ timeline, runs in
+                // None is gone.
+                let rows = runs.reduce(0) { $0 + $1.count }
+                return rows + (unindexed[timeline]?.count ?? 0) == present.complete[timeline]?.count ?? 0
+            })
+        else { return nil }
         return try ArchiveContents(container, index, present, unindexed: unindexed)
     }
 
-    /// Both are in order.
-    private static func rest(of numbers: [UInt64], without runs: [ClosedRange<UInt64>]) -> [UInt64] {
-        var runs = runs[...]
-        return numbers.filter { number in
-            runs = runs.drop { $0.upperBound < number }
-            return runs.first.map { number < $0.lowerBound } ?? true
-        }
-    }
-
     /// The complete segments that have no row.
-    private static func unindexed(_ present: Present, _ rows: [TimelineID: [UInt64]]) -> [TimelineID: [UInt64]] {
+    private static func unindexed(
+        _ present: Present,
+        _ runs: [TimelineID: [ClosedRange<UInt64>]]
+    ) -> [TimelineID: [UInt64]] {
         var unindexed: [TimelineID: [UInt64]] = [:]
-        for (timeline, numbers) in present.complete where rows[timeline] != numbers {
-            let known = Set(rows[timeline] ?? [])
-            let rest = numbers.filter { !known.contains($0) }
+        for (timeline, numbers) in present.complete {
+            // Both are in order.
+            var runs = (runs[timeline] ?? [])[...]
+            let rest = numbers.filter { number in
+                runs = runs.drop { $0.upperBound < number }
+                return runs.first.map { number < $0.lowerBound } ?? true
+            }
             if !rest.isEmpty { unindexed[timeline] = rest }
         }
         return unindexed
@@ -247,7 +244,7 @@ package struct ArchiveContents {
             try index.eachEvent(kinds: kinds, since: since, step)
         }
         while last == nil, let next = rest.popLast() { try give(next) }
-        let visited = Set(inherited.flatMap { [UnnamedEvent($0.place), UnnamedEvent($0.event)] })
+        let visited = Set(inherited.flatMap { [UnnamedEvent($0.event), UnnamedEvent($0.event, in: $0.timeline)] })
         return (places?.unnamed ?? []).map { UnnamedEvent($0) }
             .filter { event in !visited.contains(event) && last.map { UnnamedEvent($0).isBefore(event) } ?? true }
     }

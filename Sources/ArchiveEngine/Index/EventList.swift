@@ -96,8 +96,9 @@ package struct UnnamedEvent: Hashable, Sendable {
     package let timeline: TimelineID
     package let kind: String
 
-    init(_ event: SurveyEvent) {
-        (start, timeline, kind) = (event.start, event.timeline, event.kind.name)
+    /// - Parameter timeline: of the segments that have it, where these are not its own's.
+    init(_ event: SurveyEvent, in timeline: TimelineID? = nil) {
+        (start, self.timeline, kind) = (event.start, timeline ?? event.timeline, event.kind.name)
     }
 
     /// In a segment of its own timeline.

@@ -303,9 +303,10 @@ extension IndexDatabase {
         }
     }
 
-    /// The events of each timeline's ancestors that are in its own segments: those before its beginning.
-    func inherited() throws -> [(place: EventPlace, event: SurveyEvent)] {
-        var found: [(place: EventPlace, event: SurveyEvent)] = []
+    /// The events of each timeline's ancestors that are in its own segments, with that timeline: those before its
+    /// beginning.
+    func inherited() throws -> [(timeline: TimelineID, event: SurveyEvent)] {
+        var found: [(timeline: TimelineID, event: SurveyEvent)] = []
         let decoder = JSONDecoder()
         var last = TimelineID(0)
         while let timeline = try timelineOfEvents(after: last) {
@@ -316,9 +317,7 @@ extension IndexDatabase {
                 guard let text = row.text(0), let event = try? decoder.decode(SurveyEvent.self, from: Data(text.utf8))
                 else { return true }
                 guard event.timeline != timeline else { return false }
-                found.append(
-                    (EventPlace(timeline: timeline, start: event.start, kind: event.kind.name, ordinal: 0), event)
-                )
+                found.append((timeline, event))
                 return true
             }
             last = timeline
