@@ -28,8 +28,8 @@ struct CrashSweepScenarios {
         try sweep(
             kind,
             [
-                snapshotCreate(kind), snapshotDelete(kind), cloneCreate(kind), cloneStart, cloneDuplicate(kind),
-                cloneDelete(kind),
+                snapshotCreate(kind), snapshotDelete(kind), cloneCreate(kind), cloneCreateStarted, cloneStart,
+                cloneDuplicate(kind), cloneDelete(kind),
             ].filter {
                 // What depends on the storage, where the rest is swept on a btrfs.
                 kind == .btrfs || !TestFilesystem.Kind.btrfs.isAvailable
@@ -141,6 +141,21 @@ extension CrashSweepScenarios {
             if try archive.isListed("clone", "swept") { try archive.pgarchive("clone", "delete", "swept") }
             try archive.pgarchive("clone", "create", "swept", "--latest")
             try archive.pgarchive("clone", "delete", "swept")
+        }
+    }
+
+    private var cloneCreateStarted: Operation {
+        Operation(
+            name: "clone create --start",
+            points: FaultPoints.cloneCreateStarted,
+            command: { _ in ["clone", "create", "swept", "--latest", "--start"] }
+        ) { archive in
+            // It is made with its last step, and its server then runs.
+            if try !archive.isListed("clone", "swept") {
+                try archive.pgarchive("clone", "create", "swept", "--latest", "--start")
+            }
+            try #expect(archive.query("swept", "select count(*), pg_is_in_recovery() from t") == "1000|f")
+            try archive.discard("swept")
         }
     }
 

@@ -29,9 +29,13 @@ enum FaultPoints {
         ["durable.removed", "snapshot.afterUnlisting", removing(kind), "snapshot.afterVolume"]
     }
     static func cloneCreate(_ kind: TestFilesystem.Kind) -> [String] {
-        ["clone.laid", "durable.beforeRename", "clone.beforeCopy"] + copying(kind)
-            + ["clone.copied", "clone.beforeRecord", "durable.renamed", "clone.afterRecord"]
+        ["clone.laid", "clone.beforeCopy"] + copying(kind)
+            + ["clone.copied", "clone.beforeRecord", "durable.beforeRename", "durable.renamed", "clone.afterRecord"]
     }
+    static let cloneCreateStarted = [
+        "clone.laid", "clone.beforeCopy", "clone.copied", "clone.afterRecord", "clone.launched",
+        "clone.beforeRecovered", "durable.beforeRename", "durable.renamed",
+    ]
     static let cloneStart = [
         "clone.beforeLaunch", "clone.launched", "clone.beforePromote", "clone.beforeCheck", "clone.beforeRecovered",
     ]

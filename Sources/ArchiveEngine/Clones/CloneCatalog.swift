@@ -12,8 +12,10 @@ package struct CloneCatalog: Sendable {
 
     package func contents() throws -> RecordListing<CloneRecord> {
         var contents = try RecordListing<CloneRecord>(container.paths.clones) { container.paths.clone($0).record }
-        // A look's files are not synced: what cannot be read was lost with its host, and so was its server.
-        let lost = contents.damaged.map(\.name).filter { FileTree.exists(container.paths.lookLease($0)) }
+        // Their files are not synced: what cannot be read was lost with its host, and so was its server.
+        let lost = contents.damaged.map(\.name).filter {
+            FileTree.exists(container.paths.lookLease($0)) || FileTree.exists(container.paths.clone($0).making)
+        }
         contents.damaged.removeAll { lost.contains($0.name) }
         contents.recordless += lost
         return contents
@@ -41,7 +43,7 @@ package struct CloneCatalog: Sendable {
     package func find(_ name: String, unfinishedToo: Bool = false) throws -> CloneRecord {
         if Name.fault(name) == nil,
             let record = try JSONFile.read(CloneRecord.self, from: container.paths.clone(name).record),
-            record.state.isMade
+            record.state.isMade || record.state == .creating && record.isUnfinished
         {
             guard record.isUnfinished, !unfinishedToo else { return record }
             let maker = try HeldLock.isHeld(container.paths.cloneLock(name))
@@ -87,28 +89,46 @@ package struct CloneCatalog: Sendable {
         return names
     }
 
+    /// Puts a clone's record in its place: durably, with what stands beside it, once the clone is made.
     func save(_ record: CloneRecord) throws {
-        let path = container.paths.clone(record.name).record
+        let paths = container.paths.clone(record.name)
         let text = try JSONFile.text(record)
-        // Lost with its host, it is a half-made clone all the same; a torn one would be a riddle.
-        if record.state == .creating, !record.isLook { return try DurableFile.put(path, text: text) }
-        try record.replace(path, text)
+        if record.isLook || record.isUnfinished || record.state == .creating {
+            return try FileTree.replace(paths.record, text: text)
+        }
+        if FileTree.exists(paths.making) { try syncFiles(paths) }
+        try DurableFile.replace(paths.record, text: text)
+        try FileTree.removeFile(paths.making)
     }
 
-    /// Removes what interrupted commands left behind: with the change lock held, nobody is at work on it.
+    /// What was laid beside the tree; an empty file may be lost and is empty again.
+    private func syncFiles(_ paths: ClonePaths) throws {
+        for name in try FileTree.list(paths.directory) {
+            let path = "\(paths.directory)/\(name)"
+            guard path != paths.record, try FileTree.kind(path) == .regular, try FileTree.size(path) > 0 else {
+                continue
+            }
+            try DurableFile.syncFile(path)
+        }
+        try DurableFile.syncDirectory(container.paths.clones)
+    }
+
+    /// Removes what interrupted commands left behind, with the change lock held: what is being made has either that
+    /// lock or its own.
     ///
     /// - Parameter failed: told of a made clone's remains that cannot be removed now; they are in nobody else's way.
     /// - Returns: the names of what was removed.
     @discardableResult
     func removeHalfMade(failed: (String, any Error) throws -> Void = { _, _ in }) throws -> [String] {
         let contents = try contents()
-        var names =
-            contents.recordless
-            + contents.records.filter { $0.state == .creating || $0.state == .deleting }.map(\.name)
+        // A maker that clears away what it could not make has removed its record before its directory.
+        var names = contents.recordless.filter { !CloneLock.isHeld(container, $0) }
+        names += contents.records.filter { $0.state == .deleting || $0.state == .creating && !$0.isUnfinished }
+            .map(\.name)
         for name in names { try removeTree(name) }
-        for record in contents.records where record.state.isMade {
+        for record in contents.records where record.isUnfinished && record.state != .deleting {
             do {
-                if record.isUnfinished, try removeUnfinished(record.name) { names.append(record.name) }
+                if try removeUnfinished(record.name) { names.append(record.name) }
             } catch {
                 try failed(record.name, error)
             }
@@ -118,12 +138,17 @@ package struct CloneCatalog: Sendable {
 
     /// Removes a clone whose maker has been killed; its server may have been left behind.
     ///
-    /// - Returns: false when somebody is at work on it.
+    /// - Returns: false when somebody is at work on it, or it is gone.
     private func removeUnfinished(_ name: String) throws -> Bool {
         guard let lock = try? CloneLock.take(container, name, for: "removing the unfinished clone", waitSeconds: 0)
         else { return false }
         defer { lock.release() }
-        guard try find(name, unfinishedToo: true).isUnfinished else { return false }
+        let record = try JSONFile.read(CloneRecord.self, from: container.paths.clone(name).record)
+        guard let record else {
+            CloneLock.remove(lock)
+            return false
+        }
+        guard record.isUnfinished else { return false }
         try PostgresServer.find(dataDirectory: container.paths.clone(name).tree.data)?
             .stop(.immediate, timeoutSeconds: 30)
         try CloneDelete(container).remove(name, lock)

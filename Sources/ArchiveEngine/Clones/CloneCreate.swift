@@ -58,7 +58,10 @@ package struct CloneCreate: Sendable {
         )
         if !record.isLook { terms.apply(to: &record, container) }
         record.holds(plan)
-        return try fill(try reserve(record)) { try $0.writeFiles(terms) }
+        record = try reserve(record)
+        // Its record keeps its snapshot, and its maker's lock on it everybody else away: others may copy beside it.
+        if record.isUnfinished { lock.release() }
+        return try fill(record) { try $0.writeFiles(terms) }
     }
 
     /// Makes once more what a clone was made as, with its settings, under another name and to be started by its maker
@@ -96,20 +99,23 @@ package struct CloneCreate: Sendable {
     ///   - requireSource: asked again when the image turns out to be gone.
     ///   - files: writes the clone's files.
     private func fill(
-        _ reserved: CloneRecord,
+        _ record: CloneRecord,
         requireSource: () throws -> Void = {},
         files: (CloneConfiguration) throws -> Void
     ) throws -> CloneRecord {
-        var record = reserved
         if let image = ReadyImages(container).image(for: record) {
             do {
                 return try fill(record, from: image, files)
             } catch {
-                try interruption?.check()
-                guard !isThere(image) else { throw error }
-                progress.note("the image of snapshot '\(record.snapshot)' has just been removed")
-                try requireSource()
-                record = try reserve(record, port: record.port)
+                do {
+                    try interruption?.check()
+                    guard !isThere(image) else { throw error }
+                    progress.note("the image of snapshot '\(record.snapshot)' has just been removed")
+                    try requireSource()
+                } catch {
+                    try? CloneCatalog(container).removeTree(record.name)
+                    throw error
+                }
             }
         }
         progress.step("copying snapshot '\(record.snapshot)' (\(container.identity.driver.rawValue))")
@@ -129,7 +135,7 @@ package struct CloneCreate: Sendable {
         let source = container.paths.snapshot(record.snapshot).readyRoot
         // A look is started once only, and that is noted when it was; and a first start detaches subscriptions.
         let isReady = !record.isLook && image.hasSubscriptions == false
-        return try fill(record, from: source, state: isReady ? .recovered : .created) { paths in
+        return try fill(record, from: source, state: isReady ? .recovered : .created, keepsRecord: true) { paths in
             // Images are removed without the change lock, their records first: such a copy may not be whole.
             guard isThere(image) else {
                 throw ArchiveError(
@@ -277,15 +283,19 @@ package struct CloneCreate: Sendable {
         record.port = port
         try FileTree.makeDirectory(container.paths.clone(record.name).directory, mode: 0o700, parents: true)
         try FaultPoint.pass("clone.laid")
+        if !record.isLook { try FileTree.replace(container.paths.clone(record.name).making, text: "") }
         try CloneCatalog(container).save(record)
         return record
     }
 
     /// Copies the tree, and lists the clone once all of it is there and durable; nothing is left of one that fails.
+    ///
+    /// - Parameter keepsRecord: of one that fails the record is left, which keeps its snapshot, its name and its port.
     private func fill(
         _ reserved: CloneRecord,
         from source: String,
         state: CloneRecord.State,
+        keepsRecord: Bool = false,
         finish: (ClonePaths) throws -> Void
     ) throws -> CloneRecord {
         let catalog = CloneCatalog(container)
@@ -302,29 +312,20 @@ package struct CloneCreate: Sendable {
             try finish(paths)
             try FaultPoint.pass("clone.beforeRecord")
             if !container.driver.isAtomic, !record.isLook { try container.driver.sync(paths.root) }
-            if !record.isLook { try syncFiles(paths) }
             try interruption?.check()
             record.state = state
             try catalog.save(record)
             try FaultPoint.pass("clone.afterRecord")
             return record
         } catch {
-            try? catalog.removeTree(reserved.name)
+            if keepsRecord {
+                if FileTree.exists(paths.root) { try? container.driver.deleteVolume(paths.root) }
+            } else {
+                try? catalog.removeTree(reserved.name)
+            }
             try interruption?.check()
             throw error
         }
-    }
-
-    /// What was laid beside the tree; an empty file may be lost and is empty again.
-    private func syncFiles(_ paths: ClonePaths) throws {
-        for name in try FileTree.list(paths.directory) {
-            let path = "\(paths.directory)/\(name)"
-            guard path != paths.record, try FileTree.kind(path) == .regular, try FileTree.size(path) > 0 else {
-                continue
-            }
-            try DurableFile.syncFile(path)
-        }
-        try DurableFile.syncDirectory(container.paths.clones)
     }
 
     private func checkName(_ name: String) throws {

@@ -3,7 +3,8 @@ import Platform
 
 /// One command at a time on one clone.
 ///
-/// Taken after the container's change lock where both are needed. Under it the clone's record is read again.
+/// Taken after the container's change lock where both are needed, but by who makes and starts one, before there is any.
+/// Under it the clone's record is read again.
 enum CloneLock {
     static func take(
         _ container: Container,

@@ -20,7 +20,7 @@ package struct SnapshotDelete: Sendable {
         let damaged = try catalog.contents().damaged.map(\.name).filter { patterns.contains($0) }
         let rest = patterns.filter { !damaged.contains($0) }
         let snapshots = rest.isEmpty ? [] : try catalog.matching(rest)
-        let clones = try CloneCatalog(container).all().filter { $0.state == .created }
+        let clones = try CloneCatalog(container).all().filter { $0.state == .creating || $0.state == .created }
         let restores = try RestoreHold.all(container)
         for snapshot in snapshots {
             // A clone is a copy of its own; only while it still recovers does it need the snapshot's WAL.
@@ -28,7 +28,7 @@ package struct SnapshotDelete: Sendable {
                 throw ArchiveError(
                     .conflict,
                     "clone '\(clone.name)' has not yet recovered from snapshot '\(snapshot.name)'",
-                    hint: "start the clone first, or delete it"
+                    hint: clone.isUnfinished ? "it is being made: try again" : "start the clone first, or delete it"
                 )
             }
             if let restore = restores.first(where: { $0.snapshot == snapshot.name }) {

@@ -134,6 +134,8 @@ package struct ClonePaths: Hashable, Sendable {
     package let directory: String
 
     package var record: String { "\(directory)/clone.json" }
+    /// Empty, while it is being made: nothing is synced yet, and a record that cannot be read was lost with its host.
+    package var making: String { "\(directory)/making" }
     package var root: String { "\(directory)/root" }
     package var tree: ServerTree { ServerTree(root: root) }
     /// Empty: its time is when the clone was used last.

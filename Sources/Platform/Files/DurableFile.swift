@@ -22,19 +22,6 @@ package enum DurableFile {
         try replace(path, bytes: Array(text.utf8), mode: mode)
     }
 
-    /// Puts a text under `path`, over what is there, while its name may wait: after a loss of power the file is as it
-    /// was before, or whole.
-    package static func put(_ path: String, text: String, mode: UInt32 = 0o600) throws(SystemError) {
-        let temporary = temporaryName(for: path)
-        do throws(SystemError) {
-            try write(temporary, bytes: Array(text.utf8), mode: mode)
-            try checkedCall(Glibc.rename(temporary, path), "rename \(temporary) to", path)
-        } catch {
-            unlink(temporary)
-            throw error
-        }
-    }
-
     /// Puts `bytes` under a `path` that must be free; EEXIST otherwise, and what is there stays.
     package static func createNew(_ path: String, bytes: [UInt8], mode: UInt32 = 0o600) throws(SystemError) {
         let temporary = temporaryName(for: path)

@@ -19,6 +19,15 @@ package enum PostgresServer {
             port: launch.port
         )
         LogRotation.rotate(launch.logFile)
+        for pauseSeconds in [0.02, 0.04, 0.08, 0.16, 0.32] {
+            let server = try spawn(launch)
+            guard server.hasEndedBesideAnother() else { return server }
+            SystemClock.sleep(seconds: pauseSeconds)
+        }
+        return try spawn(launch)
+    }
+
+    private static func spawn(_ launch: ServerLaunch) throws(LinkError) -> RunningServer {
         let log = StartLog(launch)
         let request = SpawnRequest(
             executable: launch.installation.tool("postgres"),

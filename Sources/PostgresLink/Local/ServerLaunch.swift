@@ -74,6 +74,7 @@ package struct ServerLaunch: Sendable {
         if let configurationFile { arguments += ["-c", "config_file=\(configurationFile)"] }
         for setting in settings { arguments += ["-c", "\(setting.name)=\(setting.value)"] }
         return arguments + [
+            "-c", "log_line_prefix=\(StartLog.linePrefix)",
             "-c", "unix_socket_directories=\(SocketDirectory.quoted(socketDirectory))", "-c", "port=\(port)",
         ]
     }

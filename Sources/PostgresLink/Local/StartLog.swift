@@ -7,6 +7,9 @@ struct StartLog: Sendable {
     private let log: ServerLog?
     private let logBytes: [String: Int64]
 
+    /// `log_line_prefix` for what is said before the log collector runs: the SQLSTATE first.
+    static let linePrefix = "%e %m [%p] "
+
     /// Remembers how long the logs are now.
     init(_ launch: ServerLaunch) {
         startFile = launch.logFile
@@ -17,13 +20,18 @@ struct StartLog: Sendable {
         logBytes = sizes
     }
 
+    /// Whether the server has said something with this SQLSTATE before its log collector ran.
+    func hasEarly(_ sqlState: String) -> Bool {
+        earlyText().split(separator: "\n").contains { $0.hasPrefix("\(sqlState) ") }
+    }
+
+    private func earlyText() -> String {
+        String(decoding: FileEnding.read(startFile, from: startFileBytes, limitBytes: 64 << 10), as: UTF8.self)
+    }
+
     /// The lines that matter: what ended the server and a few entries before that.
     func lines() -> [String] {
-        let early = String(
-            decoding: FileEnding.read(startFile, from: startFileBytes, limitBytes: 64 << 10),
-            as: UTF8.self
-        )
-        let earlyLines = early.split(separator: "\n").map(String.init).suffix(12).map { $0 }
+        let earlyLines = earlyText().split(separator: "\n").map(String.init).suffix(12).map { $0 }
         let entries = (log?.csvFiles() ?? []).flatMap { file in
             ServerLog.entries(in: file, from: logBytes[file] ?? 0)
         }

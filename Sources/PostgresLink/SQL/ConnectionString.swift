@@ -20,6 +20,11 @@ package struct ConnectionString: Sendable, Hashable {
     ///
     /// With `takesServices` it may name a service, which then is read together with the environment.
     package init(_ text: String, takesServices: Bool = false) throws(LinkError) {
+        // Whoever wants anything of libpq has made one of these first.
+        if let problem = pgarchive_load_libpq() {
+            let reason = String(cString: problem)
+            throw LinkError(.local, "libpq is missing: \(reason)", hint: "install it (Debian: libpq5)")
+        }
         var complaint: UnsafeMutablePointer<CChar>?
         guard !text.utf8.contains(0), let options = PQconninfoParse(text, &complaint) else {
             defer { PQfreemem(complaint) }

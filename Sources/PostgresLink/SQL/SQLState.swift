@@ -12,4 +12,6 @@ package enum SQLState {
     package static let undefinedObject = "42704"
     package static let objectInUse = "55006"
     package static let undefinedFile = "58P01"
+    /// Also where another server's shared memory seems to be its own.
+    package static let lockFileExists = "F0001"
 }
