@@ -101,6 +101,12 @@ package struct CloneCatalog: Sendable {
         try FileTree.removeFile(paths.making)
     }
 
+    /// Syncs what stands beside a clone in the making, which has to be done again when it is made.
+    func beginSync(of record: CloneRecord) {
+        let paths = container.paths.clone(record.name)
+        if !record.isLook, FileTree.exists(paths.making) { try? syncFiles(paths) }
+    }
+
     /// What was laid beside the tree; an empty file may be lost and is empty again.
     private func syncFiles(_ paths: ClonePaths) throws {
         for name in try FileTree.list(paths.directory) {

@@ -207,6 +207,8 @@ package struct CloneServer: Sendable {
         try FaultPoint.pass("clone.beforeLaunch")
         let server = try PostgresServer.start(try configuration.launch(stage, walIsChecked: walIsChecked))
         try FaultPoint.pass("clone.launched")
+        // Here nobody waits for it: what has not changed again by the end is then synced already.
+        CloneCatalog(container).beginSync(of: record)
         return try complete(server, stage, progress, interruption)
     }
 
