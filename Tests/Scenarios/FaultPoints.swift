@@ -33,7 +33,7 @@ enum FaultPoints {
             + ["clone.copied", "clone.beforeRecord", "durable.beforeRename", "durable.renamed", "clone.afterRecord"]
     }
     static let cloneCreateStarted = [
-        "clone.laid", "clone.beforeCopy", "clone.copied", "clone.afterRecord", "clone.launched",
+        "clone.laid", "clone.beforeCopy", "clone.copied", "clone.afterRecord", "clone.launched", "clone.beforePromote",
         "clone.beforeRecovered", "durable.beforeRename", "durable.renamed",
     ]
     static let cloneStart = [

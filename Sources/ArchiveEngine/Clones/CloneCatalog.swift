@@ -13,12 +13,16 @@ package struct CloneCatalog: Sendable {
     package func contents() throws -> RecordListing<CloneRecord> {
         var contents = try RecordListing<CloneRecord>(container.paths.clones) { container.paths.clone($0).record }
         // Their files are not synced: what cannot be read was lost with its host, and so was its server.
-        let lost = contents.damaged.map(\.name).filter {
-            FileTree.exists(container.paths.lookLease($0)) || FileTree.exists(container.paths.clone($0).making)
-        }
+        let lost = contents.damaged.filter { $0.isTorn && isWithoutSync($0.name) }.map(\.name)
         contents.damaged.removeAll { lost.contains($0.name) }
         contents.recordless += lost
         return contents
+    }
+
+    private func isWithoutSync(_ name: String) -> Bool {
+        let paths = container.paths.clone(name)
+        return FileTree.exists(container.paths.lookLease(name))
+            || FileTree.exists(paths.making) && PostgresServer.find(dataDirectory: paths.tree.data) == nil
     }
 
     /// Every clone, whatever its state; an error when the record of one cannot be read, as it may need anything.
@@ -101,20 +105,25 @@ package struct CloneCatalog: Sendable {
         try FileTree.removeFile(paths.making)
     }
 
-    /// Syncs what stands beside a clone in the making, which has to be done again when it is made.
-    func beginSync(of record: CloneRecord) {
+    /// Syncs what stands beside a clone in the making; what changes after that is synced when it is made.
+    func beginSync(of record: CloneRecord) throws {
         let paths = container.paths.clone(record.name)
-        if !record.isLook, FileTree.exists(paths.making) { try? syncFiles(paths) }
+        if FileTree.exists(paths.making) { try syncFiles(paths) }
     }
 
     /// What was laid beside the tree; an empty file may be lost and is empty again.
     private func syncFiles(_ paths: ClonePaths) throws {
         for name in try FileTree.list(paths.directory) {
             let path = "\(paths.directory)/\(name)"
-            guard path != paths.record, try FileTree.kind(path) == .regular, try FileTree.size(path) > 0 else {
-                continue
+            do {
+                guard path != paths.record, try FileTree.kind(path) == .regular, try FileTree.size(path) > 0 else {
+                    continue
+                }
+                try DurableFile.syncFile(path)
+            } catch {
+                // A sign of the fetch's, or an editor's file.
+                guard error.isNotFound else { throw error }
             }
-            try DurableFile.syncFile(path)
         }
         try DurableFile.syncDirectory(container.paths.clones)
     }
@@ -132,9 +141,14 @@ package struct CloneCatalog: Sendable {
         names += contents.records.filter { $0.state == .deleting || $0.state == .creating && !$0.isUnfinished }
             .map(\.name)
         for name in names { try removeTree(name) }
-        for record in contents.records where record.isUnfinished && record.state != .deleting {
+        for record in contents.records where record.state != .deleting {
             do {
-                if try removeUnfinished(record.name) { names.append(record.name) }
+                if record.isUnfinished {
+                    if try removeUnfinished(record.name) { names.append(record.name) }
+                } else if record.state.isMade {
+                    // Its maker was killed in its very last step.
+                    try FileTree.removeFile(container.paths.clone(record.name).making)
+                }
             } catch {
                 try failed(record.name, error)
             }

@@ -58,10 +58,11 @@ package struct CloneCreate: Sendable {
         )
         if !record.isLook { terms.apply(to: &record, container) }
         record.holds(plan)
-        record = try reserve(record)
-        // Its record keeps its snapshot, and its maker's lock on it everybody else away: others may copy beside it.
-        if record.isUnfinished { lock.release() }
-        return try fill(record) { try $0.writeFiles(terms) }
+        return try withReserved(record) { record in
+            // Its record keeps its snapshot, and its maker's lock on it everybody else away: others may copy beside it.
+            if record.isUnfinished { lock.release() }
+            return try fill(record) { try $0.writeFiles(terms) }
+        }
     }
 
     /// Makes once more what a clone was made as, with its settings, under another name and to be started by its maker
@@ -80,16 +81,19 @@ package struct CloneCreate: Sendable {
         let original = container.paths.clone(record.name)
         let needsServer = !(record.setup?.isEmpty ?? true)
         if !needsServer { new.setup = nil }
-        new = needsServer ? try reserve(new) : try reserve(new, port: 0)
         func copyFiles(_ configuration: CloneConfiguration) throws {
             try configuration.copyFiles(from: original)
             if needsServer { try configuration.closeAccess() }
         }
-        guard let branch = record.branch else { return try fill(new, requireSource: requireSource, files: copyFiles) }
-        progress.step("copying branch point '\(branch)' (\(container.identity.driver.rawValue))")
-        return try fill(new, from: container.paths.clone(branch).root, state: .recovered) { paths in
-            try CloneTree.prepare(paths.tree, for: new, keepsWAL: true)
-            try copyFiles(CloneConfiguration(container: container, record: new))
+        return try withReserved(new, port: needsServer ? nil : 0) { new in
+            guard let branch = record.branch else {
+                return try fill(new, requireSource: requireSource, files: copyFiles)
+            }
+            progress.step("copying branch point '\(branch)' (\(container.identity.driver.rawValue))")
+            return try fill(new, from: container.paths.clone(branch).root, state: .recovered) { paths in
+                try CloneTree.prepare(paths.tree, for: new, keepsWAL: true)
+                try copyFiles(CloneConfiguration(container: container, record: new))
+            }
         }
     }
 
@@ -107,15 +111,12 @@ package struct CloneCreate: Sendable {
             do {
                 return try fill(record, from: image, files)
             } catch {
-                do {
-                    try interruption?.check()
-                    guard !isThere(image) else { throw error }
-                    progress.note("the image of snapshot '\(record.snapshot)' has just been removed")
-                    try requireSource()
-                } catch {
-                    try? CloneCatalog(container).removeTree(record.name)
-                    throw error
-                }
+                try interruption?.check()
+                guard !isThere(image) else { throw error }
+                progress.note("the image of snapshot '\(record.snapshot)' has just been removed")
+                try requireSource()
+                let root = container.paths.clone(record.name).root
+                if FileTree.exists(root) { try container.driver.deleteVolume(root) }
             }
         }
         progress.step("copying snapshot '\(record.snapshot)' (\(container.identity.driver.rawValue))")
@@ -135,7 +136,7 @@ package struct CloneCreate: Sendable {
         let source = container.paths.snapshot(record.snapshot).readyRoot
         // A look is started once only, and that is noted when it was; and a first start detaches subscriptions.
         let isReady = !record.isLook && image.hasSubscriptions == false
-        return try fill(record, from: source, state: isReady ? .recovered : .created, keepsRecord: true) { paths in
+        return try fill(record, from: source, state: isReady ? .recovered : .created) { paths in
             // Images are removed without the change lock, their records first: such a copy may not be whole.
             guard isThere(image) else {
                 throw ArchiveError(
@@ -221,13 +222,15 @@ package struct CloneCreate: Sendable {
             record.targetTime = nil
         }
         if isBranch { record.branch = nil }
-        record = isBranch ? try reserve(record, port: 0) : try reserve(record)
         let state = isBranch ? CloneRecord.State.branch : source.isBranch ? .recovered : source.state
-        return try fill(record, from: sourcePaths.root, state: state) { paths in
-            try CloneTree.prepare(paths.tree, for: record, keepsWAL: !FileTree.exists(sourcePaths.tree.standbySignal))
-            try CloneConfiguration(container: container, record: record)
-                .copyFiles(from: sourcePaths, terms, keepsAccess: record.isReachable == source.isReachable)
-            if isBranch { try container.driver.freeze(paths.root) }
+        return try withReserved(record, port: isBranch ? 0 : nil) { record in
+            try fill(record, from: sourcePaths.root, state: state) { paths in
+                let keepsWAL = !FileTree.exists(sourcePaths.tree.standbySignal)
+                try CloneTree.prepare(paths.tree, for: record, keepsWAL: keepsWAL)
+                try CloneConfiguration(container: container, record: record)
+                    .copyFiles(from: sourcePaths, terms, keepsAccess: record.isReachable == source.isReachable)
+                if isBranch { try container.driver.freeze(paths.root) }
+            }
         }
     }
 
@@ -273,59 +276,60 @@ package struct CloneCreate: Sendable {
         try interruption?.check()
     }
 
-    /// Lays the clone's directory with its record, which now protects its snapshot, and gives it a port.
-    private func reserve(_ record: CloneRecord) throws -> CloneRecord {
-        try ClonePorts.withLock(container) { try reserve(record, port: $0) }
+    /// Lays the clone's directory with its record, which now protects its snapshot, and gives it a port; nothing is
+    /// left of one that cannot be made.
+    ///
+    /// - Parameter port: nil for one that is free.
+    private func withReserved(
+        _ record: CloneRecord,
+        port: Int? = nil,
+        _ make: (CloneRecord) throws -> CloneRecord
+    ) throws -> CloneRecord {
+        do {
+            let reserved = try port.map { try reserve(record, port: $0) }
+            return try make(try reserved ?? ClonePorts.withLock(container) { try reserve(record, port: $0) })
+        } catch {
+            try? CloneCatalog(container).removeTree(record.name)
+            try interruption?.check()
+            throw error
+        }
     }
 
     private func reserve(_ record: CloneRecord, port: Int) throws -> CloneRecord {
         var record = record
         record.port = port
-        try FileTree.makeDirectory(container.paths.clone(record.name).directory, mode: 0o700, parents: true)
+        let paths = container.paths.clone(record.name)
+        try FileTree.makeDirectory(paths.directory, mode: 0o700, parents: true)
         try FaultPoint.pass("clone.laid")
-        if !record.isLook { try FileTree.replace(container.paths.clone(record.name).making, text: "") }
+        if !record.isLook { try FileTree.replace(paths.making, text: "") }
         try CloneCatalog(container).save(record)
         return record
     }
 
-    /// Copies the tree, and lists the clone once all of it is there and durable; nothing is left of one that fails.
-    ///
-    /// - Parameter keepsRecord: of one that fails the record is left, which keeps its snapshot, its name and its port.
+    /// Copies the tree, and notes that all of it is there.
     private func fill(
         _ reserved: CloneRecord,
         from source: String,
         state: CloneRecord.State,
-        keepsRecord: Bool = false,
         finish: (ClonePaths) throws -> Void
     ) throws -> CloneRecord {
-        let catalog = CloneCatalog(container)
         let paths = container.paths.clone(reserved.name)
+        try FaultPoint.pass("clone.beforeCopy")
+        try container.driver.copyVolume(
+            from: source,
+            to: paths.root,
+            options: CopyOptions(interrupt: interruption?.descriptor ?? -1)
+        )
+        try FaultPoint.pass("clone.copied")
+        try finish(paths)
+        try FaultPoint.pass("clone.beforeRecord")
+        if !container.driver.isAtomic, !reserved.isLook { try container.driver.sync(paths.root) }
+        try interruption?.check()
         var record = reserved
-        do {
-            try FaultPoint.pass("clone.beforeCopy")
-            try container.driver.copyVolume(
-                from: source,
-                to: paths.root,
-                options: CopyOptions(interrupt: interruption?.descriptor ?? -1)
-            )
-            try FaultPoint.pass("clone.copied")
-            try finish(paths)
-            try FaultPoint.pass("clone.beforeRecord")
-            if !container.driver.isAtomic, !record.isLook { try container.driver.sync(paths.root) }
-            try interruption?.check()
-            record.state = state
-            try catalog.save(record)
-            try FaultPoint.pass("clone.afterRecord")
-            return record
-        } catch {
-            if keepsRecord {
-                if FileTree.exists(paths.root) { try? container.driver.deleteVolume(paths.root) }
-            } else {
-                try? catalog.removeTree(reserved.name)
-            }
-            try interruption?.check()
-            throw error
-        }
+        record.state = state
+        try CloneCatalog(container).save(record)
+        try FaultPoint.pass("clone.afterRecord")
+        return record
     }
 
     private func checkName(_ name: String) throws {

@@ -205,10 +205,11 @@ package struct CloneServer: Sendable {
         // Not synced: of a start that ended with its host it may be torn.
         FetchAhead.remove(in: paths.tree.writeAheadLog)
         try FaultPoint.pass("clone.beforeLaunch")
-        let server = try PostgresServer.start(try configuration.launch(stage, walIsChecked: walIsChecked))
+        let server = try PostgresServer.start(
+            try configuration.launch(stage, walIsChecked: walIsChecked),
+            interrupt: interruption?.descriptor ?? -1
+        )
         try FaultPoint.pass("clone.launched")
-        // Here nobody waits for it: what has not changed again by the end is then synced already.
-        CloneCatalog(container).beginSync(of: record)
         return try complete(server, stage, progress, interruption)
     }
 
@@ -221,6 +222,8 @@ package struct CloneServer: Sendable {
     ) throws -> Started {
         let recovery = recovery(of: server, progress, interruption)
         do {
+            // Now nobody waits for it.
+            try CloneCatalog(container).beginSync(of: record)
             var started = Started(seconds: 0, port: record.port, replayedBytes: 0)
             switch stage {
             case .recovering:

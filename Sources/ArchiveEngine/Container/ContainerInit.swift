@@ -159,6 +159,7 @@ package struct ContainerInit: Sendable {
         do {
             return (try ConnectionString(options.upstream), try ConnectionString(options.replication))
         } catch {
+            guard error.kind == .invalidConnectionString else { throw error }
             throw ArchiveError(
                 .usage,
                 "the connection to the upstream is not a connection string: \(error.message)",

@@ -82,6 +82,8 @@ struct PurgedSlot {
     /// - Parameter force: goes on where nothing tells which server has the slot.
     /// - Throws: when nothing does; nothing was changed then.
     func drop(force: Bool) throws -> Result {
+        // Without libpq none of the connections is understood.
+        _ = try ConnectionString("")
         // A local server is the upstream only when it shows that it is.
         let isTried = source != .nobody || systemIdentifier != nil
         var objections: [String] = []

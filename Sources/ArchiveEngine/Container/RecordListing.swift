@@ -4,9 +4,16 @@ import Platform
 package struct RecordListing<Record: Decodable & Sendable>: Sendable {
     package var records: [Record] = []
     /// Entries whose record cannot be read, and why; they may need anything.
-    package var damaged: [(name: String, problem: String)] = []
+    package var damaged: [Damaged] = []
     /// Entries that certainly have no record: half-made, or half-removed.
     package var recordless: [String] = []
+
+    package struct Damaged: Sendable {
+        package var name: String
+        package var problem: String
+        /// It was read, and is no record.
+        package var isTorn: Bool
+    }
 
     init(_ directory: String, record: (_ name: String) -> String) throws {
         guard try FileTree.kind(directory) != nil else { return }
@@ -18,7 +25,7 @@ package struct RecordListing<Record: Decodable & Sendable>: Sendable {
                     recordless.append(name)
                 }
             } catch {
-                damaged.append((name, "\(error)"))
+                damaged.append(Damaged(name: name, problem: "\(error)", isTorn: !(error is SystemError)))
             }
         }
     }

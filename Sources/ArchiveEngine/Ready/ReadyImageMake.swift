@@ -110,7 +110,10 @@ package struct ReadyImageMake: Sendable {
         try FileTree.makeDirectory(socketDirectory, mode: 0o700, parents: false)
         defer { try? FileTree.removeTree(socketDirectory) }
         progress.step("recovering to \(plan.stop)")
-        let server = try PostgresServer.start(try launch(plan, socketDirectory))
+        let server = try PostgresServer.start(
+            try launch(plan, socketDirectory),
+            interrupt: interruption.descriptor
+        )
         do {
             let connect = {
                 try LocalLink.connect(container: container, socketDirectory: socketDirectory, port: Self.port)

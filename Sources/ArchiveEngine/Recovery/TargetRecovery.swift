@@ -88,7 +88,7 @@ struct TargetRecovery {
         while true {
             try interruption?.check()
             try requireAlive()
-            if connection == nil { connection = connectWhereAccepted() }
+            if connection == nil { connection = try connectWhereAccepted() }
             if let open = connection {
                 let (position, time) = try positionWhileAlive(open)
                 report(position, time)
@@ -133,9 +133,15 @@ struct TargetRecovery {
         }
     }
 
-    private func connectWhereAccepted() -> SQLConnection? {
+    private func connectWhereAccepted() throws -> SQLConnection? {
         guard server.acceptsConnections else { return nil }
-        return try? connect()
+        do {
+            return try connect()
+        } catch let error as LinkError {
+            // It may only not be there yet, but for what is missing on this host.
+            guard error.kind != .local else { throw error }
+            return nil
+        }
     }
 
     /// How far it has replayed, and the time of the last commit or abort in that.
@@ -164,7 +170,7 @@ struct TargetRecovery {
         defer { connection?.close() }
         while SystemClock.monotonicSeconds() < deadline {
             try requireAlive()
-            if connection == nil { connection = connectWhereAccepted() }
+            if connection == nil { connection = try connectWhereAccepted() }
             if let open = connection,
                 let row = try? open.query("SELECT pg_is_in_recovery()").first, row.first == "f"
             {

@@ -111,6 +111,10 @@ package struct InvariantsChecker {
             where !FileManager.default.fileExists(atPath: "\(parent)/\(name)/\(record)") {
                 wrong.append("half-made: \(folder)/\(name) has no \(record)")
             }
+            for name in (try? FileManager.default.contentsOfDirectory(atPath: parent)) ?? []
+            where FileManager.default.fileExists(atPath: "\(parent)/\(name)/making") {
+                wrong.append("half-made: \(folder)/\(name) is still being made")
+            }
         }
         return wrong
     }

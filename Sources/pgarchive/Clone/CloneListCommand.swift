@@ -37,8 +37,8 @@ struct CloneListCommand: ContainerCommand {
 
     func run(in container: Container) throws {
         let catalog = CloneCatalog(container)
-        for (name, problem) in try catalog.contents().damaged {
-            render.warning("clone '\(name)' is not listed: \(problem)")
+        for damaged in try catalog.contents().damaged {
+            render.warning("clone '\(damaged.name)' is not listed: \(damaged.problem)")
         }
         let space = CloneSpace.read(container)
         let rows = try catalog.matching(pattern).map { record in

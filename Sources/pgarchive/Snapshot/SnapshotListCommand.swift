@@ -37,8 +37,8 @@ struct SnapshotListCommand: ContainerCommand {
 
     func run(in container: Container) throws {
         let contents = try SnapshotCatalog(container).contents()
-        for (name, problem) in contents.damaged {
-            render.warning("snapshot '\(name)' is not listed: \(problem)")
+        for damaged in contents.damaged {
+            render.warning("snapshot '\(damaged.name)' is not listed: \(damaged.problem)")
         }
         let records = contents.records.filter { record in
             pattern.map { Glob.matches($0, record.name) } ?? true
