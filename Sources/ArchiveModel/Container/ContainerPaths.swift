@@ -134,7 +134,7 @@ package struct ClonePaths: Hashable, Sendable {
     package let directory: String
 
     package var record: String { "\(directory)/clone.json" }
-    /// Empty, while it is being made: a record beside it that cannot be decoded was lost with its host, before any sync.
+    /// Empty, while it is being made: a record beside it that cannot be decoded was lost with its host before any sync.
     package var making: String { "\(directory)/making" }
     package var root: String { "\(directory)/root" }
     package var tree: ServerTree { ServerTree(root: root) }
