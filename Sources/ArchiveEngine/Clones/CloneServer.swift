@@ -205,12 +205,10 @@ package struct CloneServer: Sendable {
         // Not synced: of a start that ended with its host it may be torn.
         FetchAhead.remove(in: paths.tree.writeAheadLog)
         try FaultPoint.pass("clone.beforeLaunch")
-        let server = try PostgresServer.start(
-            try configuration.launch(stage, walIsChecked: walIsChecked),
-            interrupt: interruption?.descriptor ?? -1
-        )
-        try FaultPoint.pass("clone.launched")
-        return try complete(server, stage, progress, interruption)
+        return try PostgresServer.start(try configuration.launch(stage, walIsChecked: walIsChecked)) { server in
+            try FaultPoint.pass("clone.launched")
+            return try complete(server, stage, progress, interruption)
+        }
     }
 
     /// Goes with a server that runs from its stage to one that takes writes.
@@ -222,8 +220,6 @@ package struct CloneServer: Sendable {
     ) throws -> Started {
         let recovery = recovery(of: server, progress, interruption)
         do {
-            // Now nobody waits for it.
-            try CloneCatalog(container).beginSync(of: record)
             var started = Started(seconds: 0, port: record.port, replayedBytes: 0)
             switch stage {
             case .recovering:
@@ -245,6 +241,8 @@ package struct CloneServer: Sendable {
                 started.timeline = timeline
             case .ready:
                 progress.step("starting")
+                // Now nobody waits for it.
+                try CloneCatalog(container).beginSync(of: record)
                 try waitUntilReady(server, interruption)
             }
             return started

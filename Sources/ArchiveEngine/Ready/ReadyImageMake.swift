@@ -110,14 +110,19 @@ package struct ReadyImageMake: Sendable {
         try FileTree.makeDirectory(socketDirectory, mode: 0o700, parents: false)
         defer { try? FileTree.removeTree(socketDirectory) }
         progress.step("recovering to \(plan.stop)")
-        let server = try PostgresServer.start(
-            try launch(plan, socketDirectory),
-            interrupt: interruption.descriptor
-        )
-        do {
-            let connect = {
+        return try PostgresServer.start(try launch(plan, socketDirectory)) { server in
+            try recover(plan, server) {
                 try LocalLink.connect(container: container, socketDirectory: socketDirectory, port: Self.port)
             }
+        }
+    }
+
+    private func recover(
+        _ plan: RestorePlan,
+        _ server: RunningServer,
+        _ connect: @escaping () throws -> SQLConnection
+    ) throws -> (TimelineID, Bool) {
+        do {
             var hasSubscriptions = true
             let timeline = try TargetRecovery(
                 title: "the image of snapshot '\(snapshot)'",

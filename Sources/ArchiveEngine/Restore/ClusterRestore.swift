@@ -177,7 +177,7 @@ package struct ClusterRestore: Sendable {
         }
         try FileTree.makeDirectory(socketDirectory, mode: 0o700, parents: false)
         defer { try? FileTree.removeTree(socketDirectory) }
-        let server = try PostgresServer.start(try launch(socketDirectory), interrupt: interruption.descriptor)
+        let server = try PostgresServer.start(try launch(socketDirectory))
         let recovery = TargetRecovery(
             title: "the restored cluster",
             server: server,

@@ -5,12 +5,11 @@ internal import Platform
 ///
 /// The postmaster is run directly, not through pg_ctl.
 package enum PostgresServer {
-    /// Starts a server in a session of its own and returns once it has its shared memory; see `waitUntilReady`.
+    /// Starts a server in a session of its own and returns as soon as it runs; see `waitUntilReady`.
     ///
     /// What an earlier server left behind is cleared first (see `clearRemains`).
-    /// - Parameter interrupt: a descriptor which, once readable, lets this return at once.
     /// - Throws: `local`, also when a server already runs there.
-    package static func start(_ launch: ServerLaunch, interrupt: Int32 = -1) throws(LinkError) -> RunningServer {
+    package static func start(_ launch: ServerLaunch) throws(LinkError) -> RunningServer {
         if let objection = SocketDirectory.objection(to: launch.socketDirectory, port: launch.port) {
             throw LinkError(.local, objection, hint: "use another directory")
         }
@@ -20,15 +19,6 @@ package enum PostgresServer {
             port: launch.port
         )
         LogRotation.rotate(launch.logFile)
-        for pauseSeconds in [0.02, 0.04, 0.08, 0.16, 0.32] {
-            let server = try spawn(launch)
-            guard server.hasEndedBesideAnother(interrupt: interrupt) else { return server }
-            SystemClock.sleep(seconds: pauseSeconds)
-        }
-        return try spawn(launch)
-    }
-
-    private static func spawn(_ launch: ServerLaunch) throws(LinkError) -> RunningServer {
         let log = StartLog(launch)
         let request = SpawnRequest(
             executable: launch.installation.tool("postgres"),

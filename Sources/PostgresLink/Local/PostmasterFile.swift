@@ -20,8 +20,6 @@ package struct PostmasterFile: Sendable, Hashable {
     /// The first of `unix_socket_directories`, nil when there is none.
     package let socketDirectory: String?
     package let listenAddress: String?
-    /// Its System V segment is there, which is the last that another server can be in the way of.
-    package let hasSharedMemory: Bool
     package let status: Status?
 
     package static let name = "postmaster.pid"
@@ -48,7 +46,6 @@ package struct PostmasterFile: Sendable, Hashable {
         port = line(4).flatMap { Int($0.trimmed) }
         socketDirectory = line(5)
         listenAddress = line(6)
-        hasSharedMemory = line(7) != nil
         status = line(8).flatMap { Status(rawValue: $0.trimmed) }
     }
 }

@@ -15,7 +15,7 @@ struct ServerCollisionTests {
                 try? eventually(within: 30, "a start that was refused") { try Self.refusals(log) > 0 }
                 segment.remove()
             }
-            let server = try fixture.started()
+            let server = try brought(fixture.launch)
             remover.join()
             let refusals = try Self.refusals(log)
             #expect(refusals > 0)
@@ -28,7 +28,7 @@ struct ServerCollisionTests {
         try LocalServerFixture.with { fixture in
             let segment = try ForeignSegment(of: fixture.launch.dataDirectory)
             defer { segment.remove() }
-            let error = #expect(throws: LinkError.self) { _ = try fixture.started() }
+            let error = #expect(throws: LinkError.self) { _ = try brought(fixture.launch) }
             #expect(error?.log.contains { $0.contains("pre-existing shared memory block") } == true)
             let refusals = try Self.refusals(fixture.launch.logFile)
             #expect(refusals == 6)
@@ -38,9 +38,16 @@ struct ServerCollisionTests {
     @Test(.keepsEvidence) func anotherFaultIsNotTriedAgain() throws {
         try LocalServerFixture.with { fixture in
             fixture.launch.settings.append(("shared_preload_libraries", "no_such_library"))
-            #expect(throws: LinkError.self) { _ = try fixture.started() }
+            #expect(throws: LinkError.self) { _ = try brought(fixture.launch) }
             let fatal = try Self.lines(fixture.launch.logFile) { $0.contains("FATAL") }
             #expect(fatal == 1)
+        }
+    }
+
+    private func brought(_ launch: ServerLaunch) throws -> RunningServer {
+        try PostgresServer.start(launch) { server in
+            try server.waitUntilReady(timeoutSeconds: 30)
+            return server
         }
     }
 

@@ -50,10 +50,8 @@ struct ServerFilesTests {
         #expect(file.port == 5432)
         #expect(file.socketDirectory == "/tmp/s")
         #expect(file.status == .ready)
-        #expect(file.hasSharedMemory)
         let early = try #require(PostmasterFile("123\n/data\n1700000000\n5432\n\n"))
         #expect(early.status == nil)
-        #expect(!early.hasSharedMemory)
         #expect(early.socketDirectory == nil)
         #expect(PostmasterFile("-77\n/data\n17\n")?.pid == 77)
         for text in [
