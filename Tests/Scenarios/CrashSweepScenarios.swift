@@ -243,7 +243,11 @@ extension CrashSweepScenarios {
         Operation(
             name: "cron compress-wal-archive",
             points: FaultPoints.compress,
-            prepare: { try $0.replayEverything() },
+            prepare: { archive in
+                // What the second brings is replayed only when the first's segment is, to its end.
+                try archive.replayEverything()
+                try archive.replayEverything()
+            },
             command: { _ in ["cron", "compress-wal-archive", "1"] }
         ) { archive in
             try archive.pgarchive("cron", "compress-wal-archive", "1")
