@@ -13,13 +13,13 @@ package struct CloneCatalog: Sendable {
     package func contents() throws -> RecordListing<CloneRecord> {
         var contents = try RecordListing<CloneRecord>(container.paths.clones) { container.paths.clone($0).record }
         // Their files are not synced: what cannot be read was lost with its host, and so was its server.
-        let lost = contents.damaged.filter { $0.isTorn && isWithoutSync($0.name) }.map(\.name)
+        let lost = contents.damaged.filter { $0.isTorn && isNotSynced($0.name) }.map(\.name)
         contents.damaged.removeAll { lost.contains($0.name) }
         contents.recordless += lost
         return contents
     }
 
-    private func isWithoutSync(_ name: String) -> Bool {
+    private func isNotSynced(_ name: String) -> Bool {
         let paths = container.paths.clone(name)
         return FileTree.exists(container.paths.lookLease(name))
             || FileTree.exists(paths.making) && PostgresServer.find(dataDirectory: paths.tree.data) == nil
@@ -96,12 +96,9 @@ package struct CloneCatalog: Sendable {
     /// Puts a clone's record in its place: durably, with what stands beside it, once the clone is made.
     func save(_ record: CloneRecord) throws {
         let paths = container.paths.clone(record.name)
-        let text = try JSONFile.text(record)
-        if record.isLook || record.isUnfinished || record.state == .creating {
-            return try FileTree.replace(paths.record, text: text)
-        }
+        if record.isWithoutSync { return try JSONFile.put(paths.record, with: record) }
         if FileTree.exists(paths.making) { try syncFiles(paths) }
-        try DurableFile.replace(paths.record, text: text)
+        try JSONFile.replace(paths.record, with: record)
         try FileTree.removeFile(paths.making)
     }
 

@@ -92,7 +92,7 @@ struct CloneConfiguration {
         # at a start, the clone gets another; a port written here has no effect.
         listen_addresses = '\(record.isLook ? "" : "localhost")'
         shared_buffers = \(sharedBuffers)
-        # Cleared at each start: the 8MB that PostgreSQL would take are a quarter of what one costs.
+        # Cleared at each start, so that the 8MB which PostgreSQL would take by itself slow it down.
         wal_buffers = \(record.isLook ? "64kB" : "1MB")
         max_wal_size = 4GB
         min_wal_size = 80MB
